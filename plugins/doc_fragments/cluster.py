@@ -1,0 +1,111 @@
+# Copyright (c) 2026, Stowage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Documentation of the options in _arguments.CLUSTER."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  kubeconfig:
+    description:
+      - Path of a kubeconfig, or its content as a dictionary. Several paths are a list, or joined by colons.
+      - If it is set, none of the variables that begin with C(K8S_AUTH_) is read, so that one cluster's credential never reaches
+        another. Options beside it win over what it says, and a credential among them replaces its own.
+      - If neither it nor O(host) nor O(context) is set, E(K8S_AUTH_KUBECONFIG) and the other variables that begin with
+        C(K8S_AUTH_) are used, which are those of the collection kubernetes.core, then the kubeconfig that kubectl would use,
+        then the service account of the pod that the task runs in.
+    type: raw
+  context:
+    description:
+      - Context of the kubeconfig, instead of its current one. E(K8S_AUTH_CONTEXT) if not set.
+      - If it is set without O(kubeconfig), it is looked up in the kubeconfig of the environment, and the variables that name a
+        server or a credential are not read.
+    type: str
+  host:
+    description:
+      - URL of the API server. E(K8S_AUTH_HOST) if not set.
+      - If it is set without O(kubeconfig), no kubeconfig is looked for. A credential is needed then, and is sent over plain HTTP to
+        this machine only.
+    type: str
+  api_key:
+    description:
+      - Bearer token. E(K8S_AUTH_API_KEY) if not set.
+    type: str
+  username:
+    description:
+      - User name for basic authentication. E(K8S_AUTH_USERNAME) if not set.
+    type: str
+  password:
+    description:
+      - Password for basic authentication. E(K8S_AUTH_PASSWORD) if not set.
+    type: str
+  validate_certs:
+    description:
+      - Whether the API server's certificate is checked. It is, if nothing says otherwise.
+        E(K8S_AUTH_VERIFY_SSL) if not set.
+    type: bool
+    aliases:
+      - verify_ssl
+  ca_cert:
+    description:
+      - File with the PEM certificates of the authorities that the API server's certificate is checked against.
+        E(K8S_AUTH_SSL_CA_CERT) if not set.
+    type: path
+    aliases:
+      - ssl_ca_cert
+  client_cert:
+    description:
+      - File with the client certificate. E(K8S_AUTH_CERT_FILE) if not set.
+    type: path
+    aliases:
+      - cert_file
+  client_key:
+    description:
+      - File with the key of the client certificate. E(K8S_AUTH_KEY_FILE) if not set.
+    type: path
+    aliases:
+      - key_file
+  proxy:
+    description:
+      - URL of the HTTP proxy to the API server. E(K8S_AUTH_PROXY) if not set.
+    type: str
+  no_proxy:
+    description:
+      - Hosts, separated by commas, that are reached without the proxy. E(K8S_AUTH_NO_PROXY) if not set.
+    type: str
+  proxy_headers:
+    description:
+      - Headers for the proxy.
+    type: dict
+    suboptions:
+      proxy_basic_auth:
+        description:
+          - User and password for the proxy, joined by a colon. E(K8S_AUTH_PROXY_HEADERS_PROXY_BASIC_AUTH) if not set.
+        type: str
+      basic_auth:
+        description:
+          - User and password for the server behind it, joined by a colon. E(K8S_AUTH_PROXY_HEADERS_BASIC_AUTH) if not set.
+        type: str
+      user_agent:
+        description:
+          - The User-Agent header. E(K8S_AUTH_PROXY_HEADERS_USER_AGENT) if not set.
+        type: str
+  impersonate_user:
+    description:
+      - User to act as. E(K8S_AUTH_IMPERSONATE_USER) if not set.
+    type: str
+  impersonate_groups:
+    description:
+      - Groups to act as. E(K8S_AUTH_IMPERSONATE_GROUPS), separated by commas, if not set.
+    type: list
+    elements: str
+  expected_cluster_uid:
+    description:
+      - UID of the namespace C(kube-system), which identifies a cluster.
+      - If the cluster that is reached has another, the task fails before it reads or writes anything else.
+    type: str
+"""

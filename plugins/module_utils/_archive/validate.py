@@ -1,0 +1,182 @@
+# Copyright (c) 2026, Stowage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module ``backup_location_info``: whether a location is fit for backups. Private to the collection.
+
+What is behind an address is looked at by the provider's prober; what lies in the location, the same for each provider, here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive import catalog, layout
+from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.catalogue import (
+    failed,
+    passed,
+    warning,
+)
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.endpoints import plain_endpoint
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.keys import printable
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.probe import probe, sweep
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.prober import Aim, Look, Prober
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.registry import open_prober
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.report import Check, Layer, Report, Verdict
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.rules import check_location
+from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
+
+if t.TYPE_CHECKING:
+    from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
+
+OURS: t.Final = frozenset({"clusters", "workspaces"})
+VELERO_S: t.Final = frozenset({"backups", "restores", "restic", "metadata", "plugins", "kopia"})
+"""What Velero 1.18 knows at the top level of a location (``pkg/persistence/object_store_layout.go``)."""
+_NAMES: t.Final = 1000
+_SHOWN: t.Final = 5
+_SAMPLE: t.Final = 20
+"""Backups whose cluster is looked at, the last by name."""
+
+
+def validate_location(task: Task) -> dict[str, t.Any]:
+    """Run the module.
+
+    :raises StowageError: the options make no sense, or a package is missing.
+    :raises TaskFailedError: ``location_unfit``, as ``fail_on`` says.
+    """
+    options = check_location(task.params["location"])
+    cluster = str(task.params["cluster"] or "")
+    uid = str(task.params["cluster_uid"] or "")
+    if cluster:
+        layout.validate_cluster(cluster)
+    elif uid:
+        raise StowageError("invalid_option", "cluster_uid needs cluster.", "Say which folder is the cluster's.")
+    aim = Aim(cluster, frozenset(task.params["access"]) | {"list"}, task.params["engine"])
+    prober = open_prober(options, task.environ, aim, task.progress.stopped)
+    try:
+        report = probe(prober, lambda layer: _further(task, layer, prober, aim, uid))
+        result = {"location": describe_report(report, prober, options)}
+    finally:
+        task.hide(prober.secrets())
+        prober.close()
+    _check_fit(report, prober.describe(), task.params["fail_on"], result)
+    return result
+
+
+def describe_report(report: Report, prober: Prober, options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """A report as the module returns it: JSON-able, no secrets.
+
+    :param options: of the location.
+    """
+    return {
+        "address": printable(prober.describe(), 400),
+        "endpoint": _endpoint(str(options.get("endpoint") or "")),
+        "provider": options["provider"],
+        "fit": report.fit,
+        "stopped_at": report.stopped_at.value if report.stopped_at else "",
+        "not_reached": [layer.value for layer in report.not_reached],
+        "counts": report.counts(),
+        "checks": [check.as_result() for check in report.checks],
+        "identity": prober.identity(),
+        "permissions": report.permissions(),
+        "settings": prober.settings(),
+    }
+
+
+def _endpoint(given: str) -> str:
+    """The endpoint, unless it is none: then it may hold a password."""
+    try:
+        return printable(plain_endpoint(given, ""))
+    except StowageError:
+        return ""
+
+
+def _check_fit(report: Report, address: str, fail_on: str, result: dict[str, t.Any]) -> None:
+    """Fails the task over a verdict that it is to fail over."""
+    bad = [Verdict.FAILED] if fail_on == "failed" else [Verdict.FAILED, Verdict.WARNING] if fail_on == "warning" else []
+    found = report.of(*bad) if bad else ()
+    if not found and (not bad or report.fit):
+        return
+    over = found or report.of(Verdict.UNKNOWN)
+    first = over[0]
+    more = f" (and {len(over) - 1} more)" if len(over) > 1 else ""
+    message = f"{printable(address)} is not fit for backups: {first.id}: {printable(first.seen)}{more}"
+    details = {"checks": [check.id for check in over], "first_error_code": first.error_code}
+    raise TaskFailedError(StowageError("location_unfit", message, printable(first.fix, 500), details=details), result)
+
+
+def _further(task: Task, layer: Layer, prober: Prober, aim: Aim, uid: str) -> list[Look]:
+    """Called before each layer."""
+    task.progress.check()
+    return _in_the_location(prober, aim, uid) if layer is Layer.PREFIX else []
+
+
+def _in_the_location(prober: Prober, aim: Aim, uid: str) -> list[Look]:
+    location = prober.location()
+    if location is None:
+        return []
+    found = location
+    looks = [
+        Look(("foreign_names",), lambda: [foreign_names(_names(found, ""))]),
+        Look(("leftovers",), lambda: sweep(prober, aim), alone=True),
+    ]
+    if aim.cluster:
+        folder = layout.cluster_folder(aim.cluster)
+        looks.insert(1, Look(("cluster_folder",), lambda: [cluster_folder(_names(found, folder), aim.engine)]))
+        looks.insert(2, Look(("cluster_identity",), lambda: [cluster_identity(_uids(found, aim.cluster), uid)]))
+    return looks
+
+
+def _names(location: Location, folder: str) -> list[str]:
+    return list(itertools.islice(location.list_folders(folder), _NAMES))
+
+
+def foreign_names(names: t.Iterable[str]) -> Check:
+    """What is at the top of the location. Pure."""
+    foreign = sorted(set(names) - OURS)
+    if foreign:
+        return warning("foreign_names", f"There are folders of others: {_shown(foreign)}.")
+    return passed("foreign_names", "Nothing of others is there.")
+
+
+def cluster_folder(names: t.Iterable[str], engine: str) -> Check:
+    """What is at the top of a cluster's folder. Pure."""
+    foreign = sorted(set(names) - VELERO_S)
+    if not foreign:
+        return passed("cluster_folder", "It holds nothing that Velero does not know.")
+    seen = f"Velero does not know: {_shown(foreign)}."
+    return failed("cluster_folder", seen, "location_unfit") if engine == "velero" else warning("cluster_folder", seen)
+
+
+def _shown(names: t.Sequence[str]) -> str:
+    shown = ", ".join(printable(name, 60) for name in names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
+
+
+def _uids(location: Location, cluster: str) -> list[str]:
+    """The clusters of the last backups by name; Velero's say nothing of theirs."""
+    names = sorted(itertools.islice(location.list_folders(layout.backups_folder(cluster)), _NAMES))[-_SAMPLE:]
+    found = []
+    for name in names:
+        try:
+            found.append(catalog.read_backup(location, cluster, name).cluster_uid)
+        except StowageError as error:
+            if error.code not in {"invalid_name", "backup_not_found"}:
+                raise
+    return [uid for uid in found if uid]
+
+
+def cluster_identity(uids: t.Sequence[str], expected: str) -> Check:
+    """Whose backups are in a cluster's folder. Pure."""
+    different = sorted(set(uids))
+    others = [uid for uid in different if uid != expected]
+    if expected and others:
+        seen = f"There are backups of another cluster: {_shown(others)}."
+        return failed("cluster_identity", seen, "cluster_identity_changed")
+    if len(different) > 1:
+        return warning("cluster_identity", f"There are backups of several clusters: {_shown(different)}.")
+    if not different:
+        return passed("cluster_identity", "No backup in it names its cluster.")
+    return passed("cluster_identity", f"Its backups are of the cluster {_shown(different)}.")

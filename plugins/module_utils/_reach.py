@@ -1,0 +1,48 @@
+# Copyright (c) 2026, Stowage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Opens what a task's options name, and has its secrets hidden. Private to the collection."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.access import ClusterAccess, access_secrets
+from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.connection import Connection
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.registry import open_location
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.rules import check_location
+from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task
+
+
+@contextlib.contextmanager
+def reach_location(task: Task) -> t.Iterator[Location]:
+    """The location of the option ``location``, open until the end of the block.
+
+    :raises StowageError: ``invalid_option``, ``credentials_missing``, ``dependency_missing``, ``not_persistent``.
+    """
+    location = open_location(check_location(task.params["location"]), task.environ, task.progress.stopped)
+    task.hide(location.secrets())
+    try:
+        yield location
+    finally:
+        task.hide(location.secrets())  # those that it got on the way, such as a session's
+        location.close()
+
+
+@contextlib.contextmanager
+def reach_cluster(task: Task) -> t.Iterator[Connection]:
+    """A connection to the cluster that the options name, open until the end of the block. Nothing is sent yet.
+
+    :raises StowageError: ``cluster_access_missing``, ``cluster_access_invalid``, ``dependency_missing``.
+    """
+    task.hide(access_secrets(task.params, task.environ))
+    connection = Connection.open(ClusterAccess.from_params(task.params, task.environ), progress=task.progress)
+    task.hide(connection.secrets)
+    try:
+        yield connection
+    finally:
+        task.hide(connection.secrets)  # those of a credential that was loaded again
+        connection.close()

@@ -1,0 +1,157 @@
+# Copyright (c) 2026, Stowage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""IAM and STS of AWS, with errors of ours. Private to the collection."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing as t
+import urllib.parse
+
+from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.keys import Keys
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.botocore_session import isolated_session
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_errors import classify
+from ansible_collections.stowage.kubernetes.plugins.module_utils._version import USER_AGENT
+
+_SECONDS: t.Final = 30
+_MOST_PAGES: t.Final = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class AwsRole:
+    """A role, with what is in it.
+
+    :param inline: names of policies of its own.
+    :param attached: ARNs of policies that are attached.
+    :param profiles: instance profiles that it is in.
+    """
+
+    arn: str
+    trust: dict[str, t.Any]
+    longest: int
+    boundary: str
+    tags: dict[str, str]
+    inline: dict[str, dict[str, t.Any]]
+    attached: tuple[str, ...]
+    profiles: tuple[str, ...] = ()
+
+
+class IamApi:
+    """What is asked of IAM, as one identity.
+
+    :param endpoint: empty for AWS's own.
+    """
+
+    def __init__(self, keys: Keys, region: str, endpoint: str, verify: str | None) -> None:
+        self._client = service("iam", keys, region, endpoint, verify)
+
+    def role(self, name: str) -> AwsRole | None:
+        """A role, ``None`` if there is none."""
+        found = self._asked("get_role", RoleName=name)
+        if found is None:
+            return None
+        role = found["Role"]
+        inline = {one: self._inline(name, one) for one in self._all("list_role_policies", "PolicyNames", RoleName=name)}
+        attached = self._all("list_attached_role_policies", "AttachedPolicies", RoleName=name)
+        tags = self._all("list_role_tags", "Tags", RoleName=name)
+        profiles = self._all("list_instance_profiles_for_role", "InstanceProfiles", RoleName=name)
+        return AwsRole(
+            arn=str(role["Arn"]),
+            trust=_document(role.get("AssumeRolePolicyDocument")),
+            longest=int(role.get("MaxSessionDuration") or 3600),
+            boundary=str((role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn") or ""),
+            tags={str(one["Key"]): str(one["Value"]) for one in tags},
+            inline=inline,
+            attached=tuple(str(one["PolicyArn"]) for one in attached),
+            profiles=tuple(str(one["InstanceProfileName"]) for one in profiles),
+        )
+
+    def _inline(self, role: str, name: str) -> dict[str, t.Any]:
+        return _document((self._asked("get_role_policy", RoleName=role, PolicyName=name) or {}).get("PolicyDocument"))
+
+    def inline_of(self, kind: str, holder: str, name: str) -> dict[str, t.Any] | None:
+        """A policy in a role or user; ``None`` if there is none.
+
+        :param kind: ``role`` or ``user``.
+        """
+        holder_name = {"role": "RoleName", "user": "UserName"}[kind]
+        found = self._asked(f"get_{kind}_policy", PolicyName=name, **{holder_name: holder})
+        return None if found is None else _document(found.get("PolicyDocument"))
+
+    def provider(self, arn: str) -> list[str] | None:
+        """The audiences of an OIDC provider, ``None`` if there is none."""
+        found = self._asked("get_open_id_connect_provider", OpenIDConnectProviderArn=arn)
+        return None if found is None else [str(one) for one in found.get("ClientIDList") or ()]
+
+    def do(self, operation: str, **parameters: t.Any) -> dict[str, t.Any]:
+        """One request that changes something. :raises LocationError: if it failed."""
+        try:
+            answer: dict[str, t.Any] = getattr(self._client, operation)(**parameters)
+        except StowageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever botocore raises becomes an error of ours
+            raise failure(operation, error) from None
+        return answer
+
+    def _asked(self, operation: str, **parameters: t.Any) -> dict[str, t.Any] | None:
+        try:
+            return self.do(operation, **parameters)
+        except LocationError as error:
+            if error.failure.store_code in {"NoSuchEntity", "NoSuchEntityException"}:
+                return None
+            raise
+
+    def _all(self, operation: str, field: str, **parameters: t.Any) -> list[t.Any]:
+        found: list[t.Any] = []
+        for _dummy in range(_MOST_PAGES):
+            answer = self._asked(operation, **parameters) or {}
+            found += answer.get(field) or []
+            if not answer.get("IsTruncated"):
+                break
+            parameters["Marker"] = answer["Marker"]
+        return found
+
+
+def service(name: str, keys: Keys | None, region: str, endpoint: str, verify: str | None) -> t.Any:
+    """A client of one of AWS's services that signs with these keys, or not at all. It sends each request once."""
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    choices: dict[str, t.Any] = {
+        "connect_timeout": 10,
+        "read_timeout": _SECONDS,
+        "retries": {"total_max_attempts": 1},
+        "user_agent_extra": USER_AGENT,
+        "ignore_configured_endpoint_urls": True,
+        **({} if keys else {"signature_version": UNSIGNED}),
+    }
+    session = isolated_session(keys)
+    return session.create_client(
+        name, region_name=region, endpoint_url=endpoint or None, verify=verify, config=Config(**choices)
+    )
+
+
+def failure(operation: str, error: Exception) -> LocationError:
+    """What a failed request of IAM or STS comes down to, with the action to allow."""
+    found = classify(error, f"Asking AWS to {operation.replace('_', ' ')}")
+    if found.code == "permission_denied" and not found.hint:
+        action = "".join(part.capitalize() for part in operation.split("_")).replace("OpenIdConnect", "OpenIDConnect")
+        found = dataclasses.replace(found, hint=f"Allow iam:{action} (and look for an explicit deny).")
+    if found.code in {"key_not_found", "key_exists"}:
+        found = dataclasses.replace(found, code="store_error")
+    return LocationError(found)
+
+
+def _document(value: t.Any) -> dict[str, t.Any]:
+    """A policy, which IAM gives URL-encoded and botocore decoded."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(urllib.parse.unquote(value))
+        except ValueError:
+            value = {}
+    return value if isinstance(value, dict) else {}

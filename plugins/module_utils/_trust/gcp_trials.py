@@ -1,0 +1,302 @@
+# Copyright (c) 2026, Stowage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Harmless requests that show what a caller may do in a bucket at Google, and the lines that prove trust. Private to the
+collection.
+
+Writing is asked for by an upload that is begun and cancelled, deleting by a condition that no object meets. Google hides whether
+an object exists from who may not list, so reading and deleting are decided by objects that are there; without one the line is
+unknown. (https://cloud.google.com/storage/docs/json_api/v1/status-codes)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import secrets as random
+import threading
+import typing as t
+
+from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_calls import GcsCalls, Request
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_client import GcsSettings, TokenSource
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_upload import ResumableUpload
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.settle import NewObject
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.gcp_policy import PERMISSIONS
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import (
+    Answer,
+    Expectation,
+    Line,
+    Seen,
+    Trial,
+    not_tried,
+)
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation, PermissionSet
+
+NOBODY: t.Final = "stowage-trust-check"
+"""The folder of a cluster that is not among those of a trust."""
+_NO_SAMPLE: t.Final = "There is no object yet by which it could be told; back up once, and try again."
+_REFUSED_TOKENS: t.Final = frozenset({"invalid_grant", "unauthorized_client", "access_denied", "invalid_target"})
+"""What the security token service says to a token that it does not take."""
+_NOTHING_MORE: t.Final = (
+    "Look for bindings of the bucket, its project and its folders that allow more than this trust (trust.foreign)."
+)
+_OPEN: t.Final = "Look for what lets others in: members of the service account's policy, and its project's bindings."
+
+Allowed = t.Mapping[PermissionSet, t.Mapping[Operation, str]]
+# Paths in a cluster's folder; {0} becomes a random word. What is read or deleted is named by its end.
+ALLOWED: t.Final[Allowed] = {
+    "writer": {"list": "backups/", "create": "backups/{0}/{0}.tar.gz", "read": "/velero-backup.json"},
+    "reader": {"list": "backups/", "read": ".tar.gz"},
+    "pruner": {"list": "backups/", "read": "/velero-backup.json", "delete": ".tar.gz"},
+    "auditor": {"list": "backups/", "read": "/velero-backup.json"},
+}
+REFUSED: t.Final[Allowed] = {
+    "writer": {"read": ".tar.gz", "delete": ".tar.gz"},
+    "reader": {"create": "backups/{0}/{0}.tar.gz", "delete": ".tar.gz"},
+    "pruner": {"create": "backups/{0}/{0}.tar.gz", "read": ".tar.gz"},
+    "auditor": {"create": "backups/{0}/{0}.tar.gz", "read": ".tar.gz", "delete": ".tar.gz"},
+}
+_ELSEWHERE: t.Final[t.Mapping[Operation, str]] = {"list": "", "create": "{0}", "read": "", "delete": ""}
+
+Login = t.Callable[[], TokenSource]
+"""Gets the caller's tokens. :raises StowageError: if it gets none."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """Names of objects that are there, as the owner of the bucket sees them."""
+
+    names: tuple[str, ...] = ()
+
+    def find(self, start: str, end: str = "") -> str:
+        """One that begins and ends so; empty if there is none."""
+        return next((name for name in self.names if name.startswith(start) and name.endswith(end)), "")
+
+    def outside(self, starts: t.Sequence[str]) -> str:
+        """One that begins with none of these; empty if there is none."""
+        return next((name for name in self.names if not name.startswith(tuple(starts))), "")
+
+
+class GcsCaller:
+    """Somebody who tries what they may do in a bucket. Logs in when first needed, and again until that succeeds."""
+
+    def __init__(
+        self,
+        session: t.Any,
+        settings: GcsSettings,
+        login: Login,
+        stopped: threading.Event,
+        *,
+        anonymous: bool = False,
+    ) -> None:
+        self._session, self._settings, self._login, self._stopped = session, settings, login, stopped
+        # Of somebody with a token, 401 says that it is none, not that it may not do this.
+        self._refusals = frozenset({401, 403} if anonymous else {403})
+        self._calls: GcsCalls | None = None
+
+    def may(self, operation: Operation, key: str) -> Seen:
+        """Whether an operation is allowed. Nothing comes of it.
+
+        :param key: the whole name; of an object that is there to read or delete, and of none to create.
+        """
+        return self._seen(PERMISSIONS[operation], functools.partial(self._try, operation, key))
+
+    def settings(self) -> Seen:
+        """Whether the bucket's policy is shown."""
+
+        def ask(calls: GcsCalls) -> None:
+            request = Request("GET", f"{calls.bucket_path()}/iam", "look", of_bucket=True)
+            calls.once(request, "Reading the bucket's policy")
+
+        return self._seen("storage.buckets.getIamPolicy", ask)
+
+    def silent(self, key: str) -> Seen:
+        """Whether a listing is refused, or not answered at all."""
+        seen = self.may("list", key)
+        if seen.answer is Answer.UNDECIDED:
+            return Seen(Answer.REFUSED, f"Nothing is to be had: {seen.words}")
+        return seen
+
+    def _seen(self, permission: str, ask: t.Callable[[GcsCalls], None]) -> Seen:
+        try:
+            calls = self.calls()
+        except StowageError as error:
+            return self._refused(error, "No token was given")
+        try:
+            ask(calls)
+        except StowageError as error:
+            # The condition is not met: whoever may not delete is not told.
+            if isinstance(error, LocationError) and error.failure.status == 412:
+                return Seen(Answer.ALLOWED, f"{permission} was allowed.")
+            return self._refused(error, permission)
+        return Seen(Answer.ALLOWED, f"{permission} was allowed.")
+
+    def _refused(self, error: StowageError, what: str) -> Seen:
+        """What an error shows: a refusal, or nothing."""
+        if error.code == "interrupted":
+            raise error
+        if isinstance(error, LocationError):
+            status, code = error.failure.status, error.failure.store_code
+            if status in self._refusals or (status == 400 and code in _REFUSED_TOKENS):
+                return Seen(Answer.REFUSED, f"{what} was refused ({code or status}).")
+        return Seen(Answer.UNDECIDED, f"{what}: {error.message}")
+
+    def calls(self) -> GcsCalls:
+        """The bucket, with the caller's tokens."""
+        if self._calls is None:
+            self._calls = GcsCalls(self._session, self._login(), self._settings, self._stopped)
+        return self._calls
+
+    def _try(self, operation: Operation, key: str, calls: GcsCalls) -> None:
+        what = f"Trying {PERMISSIONS[operation]}"
+        if operation == "create":
+            upload = ResumableUpload(calls, NewObject(key, key, what, random.token_hex(16), 0))
+            upload.begin(conditional=True)
+            upload.cancel()
+        elif operation == "list":
+            query = {"prefix": key, "maxResults": "1", "fields": "items(name)"}
+            calls.once(Request("GET", calls.objects_path(), "list", query=query, of_bucket=True), what)
+        elif operation == "read":
+            calls.once(Request("GET", calls.object_path(key), "read", query={"fields": "name"}), what)
+        else:
+            # No object has this generation.
+            calls.once(Request("DELETE", calls.object_path(key), "delete", query={"ifGenerationMatch": "1"}), what)
+
+
+@dataclasses.dataclass
+class Proof:
+    """Lines to be tried, and those of which it is known that they cannot be."""
+
+    trials: list[Trial] = dataclasses.field(default_factory=list)
+    unknown: list[Line] = dataclasses.field(default_factory=list)
+
+    def add(self, trial: Trial, why_not: str = "") -> None:
+        """A line; ``why_not`` if it cannot be tried."""
+        if why_not:
+            self.unknown += not_tried([trial], why_not)
+        else:
+            self.trials.append(trial)
+
+
+def prove_set(proof: Proof, me: GcsCaller, name: PermissionSet, place: Place, samples: Samples) -> None:
+    """The lines of a permission set in one cluster's folder, and outside of it."""
+    control = place.control(me)
+    for expected, operations in (("allowed", ALLOWED[name]), ("refused", REFUSED[name])):
+        for operation, path in operations.items():
+            key, why_not = _target(operation, place.folder, path, samples)
+            trial = _trial(f"{operation}_{expected}", expected, me, operation, key, control=control)
+            proof.add(trial, why_not)
+    for start, folder, sample in place.elsewhere(samples):
+        for operation, path in _ELSEWHERE.items():
+            of_sample = operation in ("read", "delete")
+            key = sample if of_sample else folder + path.format(random.token_hex(8))
+            trial = _trial(f"{start}_{operation}_refused", "refused", me, operation, key, control=control)
+            proof.add(trial, _NO_SAMPLE if of_sample and not sample else "")
+    attempt = me.settings
+    fix = "Take roles that read or write the bucket's policy away from the account."
+    proof.add(Trial("bucket_policy_refused", "refused", "reading the bucket's policy", attempt, control, fix))
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a cluster's backups are. ``prefix`` is the location's, with a slash at its end or empty."""
+
+    prefix: str
+    cluster: str
+    clusters: tuple[str, ...]
+
+    @property
+    def folder(self) -> str:
+        """The cluster's folder, with a slash at its end."""
+        return f"{self.prefix}clusters/{self.cluster}/"
+
+    def control(self, me: GcsCaller) -> t.Callable[[], Seen]:
+        """What everybody with a permission set for the cluster may do."""
+        return functools.partial(me.may, "list", f"{self.folder}backups/")
+
+    def elsewhere(self, samples: Samples) -> list[tuple[str, str, str]]:
+        """Places where the cluster's permissions end: how their lines are called, a folder, an object that is there."""
+        ours = [f"{self.prefix}clusters/{one}/" for one in self.clusters]
+        others = Samples(tuple(name for name in samples.names if name.startswith(f"{self.prefix}clusters/")))
+        found = [("other_cluster", f"{self.prefix}clusters/{NOBODY}/", others.outside(ours))]
+        if self.prefix:
+            found.append(("outside_prefix", f"{NOBODY}/", samples.outside([self.prefix])))
+        return found
+
+
+def _target(operation: Operation, folder: str, path: str, samples: Samples) -> tuple[str, str]:
+    """What a line is about, and why it cannot be tried if so."""
+    if operation in ("read", "delete"):
+        found = samples.find(f"{folder}backups/", path)
+        return found, "" if found else _NO_SAMPLE
+    return folder + path.format(random.token_hex(8)), ""
+
+
+def _trial(
+    id_: str, expected: str, caller: GcsCaller, operation: Operation, key: str, *, control: t.Callable[[], Seen] | None
+) -> Trial:
+    attempt = functools.partial(caller.may, operation, key)
+    what = f"{PERMISSIONS[operation]} at {key.rpartition('/')[0] or 'the top'}/"
+    if expected == "allowed":
+        return Trial(id_, "allowed", what, attempt, fix="Look for deny policies, and for organization policies.")
+    return Trial(id_, "refused", what, attempt, control, _NOTHING_MORE)
+
+
+def prove_strangers(proof: Proof, place: Place, strangers: t.Mapping[str, GcsCaller], samples: Samples) -> None:
+    """Lines of callers who may do nothing in a cluster's folder."""
+    read = samples.find(f"{place.folder}backups/")
+    for name, caller in strangers.items():
+        for operation, key in (
+            ("list", f"{place.folder}backups/"),
+            ("create", f"{place.folder}backups/{random.token_hex(8)}/x"),
+            ("read", read),
+        ):
+            doing = t.cast("Operation", operation)
+            proof.add(
+                _trial(f"{name}_{operation}_refused", "refused", caller, doing, key, control=None),
+                "" if key else _NO_SAMPLE,
+            )
+
+
+def login(
+    id_: str,
+    expected: Expectation,
+    caller: GcsCaller | None,
+    place: Place,
+    what: str,
+    *,
+    control: t.Callable[[], Seen] | None = None,
+) -> Trial:
+    """The line of somebody who gets in at all, or does not. Without a caller it is only named."""
+    attempt = functools.partial(caller.may, "list", f"{place.folder}backups/") if caller else _never
+    return Trial(id_, expected, what, attempt, control if expected == "refused" else None, _OPEN)
+
+
+def _never() -> Seen:
+    return Seen(Answer.UNDECIDED, "It cannot be tried from here.")
+
+
+def prove_plain(proof: Proof, place: Place, nobody: GcsCaller) -> None:
+    """The line of a listing over plain HTTP, by nobody: no token is sent that way."""
+    attempt = functools.partial(nobody.silent, f"{place.folder}backups/")
+    proof.add(
+        Trial("plain_http_refused", "refused", "a listing over plain HTTP, by nobody", attempt, None, _NOTHING_MORE)
+    )
+
+
+def prove_none(proof: Proof, id_: str, what: str, ask: t.Callable[[], t.Sequence[str]], fix: str) -> None:
+    """The line of something that must not exist, such as a key."""
+
+    def attempt() -> Seen:
+        try:
+            found = ask()
+        except StowageError as error:
+            return Seen(Answer.UNDECIDED, error.message)
+        if found:
+            return Seen(Answer.ALLOWED, f"There are {len(found)}.")
+        return Seen(Answer.REFUSED, "There is none.")
+
+    proof.add(Trial(id_, "refused", what, attempt, None, fix))

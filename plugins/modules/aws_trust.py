@@ -1,0 +1,340 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Stowage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ensures that somebody in another AWS account may use a location, and proves it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: aws_trust
+short_description: Ensure that a location in one AWS account can be used from another, and by nobody else
+version_added: 0.2.0
+author:
+  - Stowage contributors (@stowage)
+description:
+  - Makes a role in the account of the bucket, with one permission set below the location's prefix, that named principals or service
+    accounts of clusters may take over; and, if asked to, the permission to do so in the other account.
+  - Then proves it. Who is trusted gets a session and can do with it what it is for, and is refused elsewhere. Without the external
+    id, with another one, and as somebody else the role cannot be taken over. Nobody gets in without credentials. All requests of
+    the proof are harmless, also where they are allowed.
+  - The role is known as ours by its tag C(stowage-trust), which names the bucket. Statements of others in its trust policy, and policies of others in it,
+    are kept and shown.
+options:
+  state:
+    description:
+      - V(absent) deletes the role and the permission to take it over, if nobody has put anything else into the role. Providers of
+        web identities stay, for other roles may use them.
+    type: str
+    choices: [present, absent]
+    default: present
+  name:
+    description:
+      - Name of the role.
+    type: str
+    required: true
+  principals:
+    description:
+      - Who may take the role over, as ARNs of roles and users, or as numbers of accounts. An account means all of it that has
+        the permission there, unless O(principal_arns) narrows it.
+    type: list
+    elements: str
+  principal_arns:
+    description:
+      - The roles and users of the accounts in O(principals) that are meant, as C(aws:PrincipalArn) has them.
+    type: list
+    elements: str
+  organization:
+    description:
+      - The organisation that principals must be in, such as V(o-a1b2c3d4e5).
+    type: str
+  external_id:
+    description:
+      - What principals have to say when they take the role over.
+      - V(auto) keeps the one that is there, and makes one if there is none. An empty one asks for none, which is not safe where a
+        third party takes roles over for several customers.
+    type: str
+    default: auto
+  service_accounts:
+    description:
+      - Service accounts of clusters that may take the role over by their tokens. The provider of web identities for each issuer
+        is made in the account of the role, where STS looks for it. The names must be exact.
+    type: list
+    elements: dict
+    suboptions:
+      issuer:
+        description:
+          - The issuer of the cluster's tokens, an https:// URL that AWS can reach.
+        type: str
+        required: true
+      namespace:
+        description:
+          - The namespace.
+        type: str
+        required: true
+      name:
+        description:
+          - The service account.
+        type: str
+        required: true
+  kms_key_arn:
+    description:
+      - The key that the bucket is encrypted with, if it is one of your own. The key's own policy must let the account use it.
+    type: str
+  max_session_duration:
+    description:
+      - The longest session, in seconds. A role that is taken over from another role's session gets one hour at most.
+    type: int
+    default: 3600
+  permissions_boundary:
+    description:
+      - ARN of a policy that bounds what the role may do.
+    type: str
+  tags:
+    description:
+      - More tags of the role.
+    type: dict
+  location_account:
+    description:
+      - The account that has the bucket, and credentials there. The C(auth) of O(location) is not used.
+    type: dict
+    required: true
+    suboptions:
+      account:
+        description:
+          - The number of the account. It is compared with that of the credentials before anything is changed.
+        type: str
+        required: true
+      auth:
+        description:
+          - As the C(auth) of a location of provider V(aws). If not set, the default chain is used.
+        type: dict
+  cluster_account:
+    description:
+      - The account of who takes the role over, with credentials there that never come from the environment.
+      - With O(cluster_account.role) or O(cluster_account.user) it gets the permission to take the role over. The credentials
+        are also those that the proof is made with.
+    type: dict
+    suboptions:
+      account:
+        description:
+          - The number of the account. It is compared with that of the credentials before anything is changed.
+        type: str
+        required: true
+      auth:
+        description:
+          - As the C(auth) of a location of provider V(aws), with C(method) V(access_key) or V(assume_role).
+        type: dict
+      role:
+        description:
+          - Name of the role in this account that takes the other one over.
+        type: str
+      user:
+        description:
+          - Name of the user in this account who takes the role over.
+        type: str
+  iam_endpoint:
+    description:
+      - The endpoint of IAM, if it is not AWS's own.
+    type: str
+  sts_endpoint:
+    description:
+      - The endpoint of STS that the proof uses, if it is not AWS's own.
+    type: str
+  verify_as:
+    description:
+      - Others who must be refused, even though they know the external id.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Names the lines of the proof.
+        type: str
+        required: true
+      access_key:
+        description:
+          - The access key.
+        type: str
+        required: true
+      secret_key:
+        description:
+          - The secret key.
+        type: str
+        required: true
+      session_token:
+        description:
+          - The token of a session.
+        type: str
+  verify_tokens:
+    description:
+      - Files with tokens of service accounts, as the cluster's TokenRequest API issues them, to be tried.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Names the line of the proof.
+        type: str
+        required: true
+      path:
+        description:
+          - The file.
+        type: path
+        required: true
+      expected:
+        description:
+          - Whether it gets a session.
+        type: str
+        required: true
+        choices: [allowed, refused]
+extends_documentation_fragment:
+  - stowage.kubernetes.location
+  - stowage.kubernetes.trust
+  - stowage.kubernetes.attributes
+  - stowage.kubernetes.attributes.group_location
+attributes:
+  check_mode:
+    support: full
+    details:
+      - An external id that is yet to be made shows as a placeholder.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+  async:
+    support: full
+seealso:
+  - module: stowage.kubernetes.backup_location_info
+  - module: stowage.kubernetes.minio_trust
+"""
+
+EXAMPLES = r"""
+- name: Let the clusters' account write the backups of prod-1 into another account
+  stowage.kubernetes.aws_trust:
+    name: stowage-prod-1-writer
+    location:
+      provider: aws
+      bucket: acme-backups
+      prefix: fleet
+      region: eu-west-1
+    clusters: [prod-1]
+    permissions: writer
+    principals: [arn:aws:iam::111111111111:role/stowage-controller]
+    location_account:
+      account: "222222222222"
+    cluster_account:
+      account: "111111111111"
+      role: stowage-controller
+      auth:
+        method: access_key
+        access_key: "{{ lookup('ansible.builtin.env', 'CLUSTER_AWS_ACCESS_KEY_ID') }}"
+        secret_key: "{{ lookup('ansible.builtin.env', 'CLUSTER_AWS_SECRET_ACCESS_KEY') }}"
+
+- name: Let a service account of an EKS cluster do the same, without any key
+  stowage.kubernetes.aws_trust:
+    name: stowage-prod-1-pod
+    location:
+      provider: aws
+      bucket: acme-backups
+      region: eu-west-1
+    clusters: [prod-1]
+    service_accounts:
+      - issuer: https://oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLED539D4633E53DE1B716D3041E
+        namespace: stowage
+        name: backup
+    location_account:
+      account: "222222222222"
+"""
+
+RETURN = r"""
+trust:
+  description: What was done, and whether it is proven.
+  returned: success, and if the proof failed
+  type: dict
+  contains:
+    name:
+      description: Name of the role.
+      returned: always
+      type: str
+      sample: stowage-prod-1-writer
+    state:
+      description: Whether it is to be there.
+      returned: always
+      type: str
+      sample: present
+    changes:
+      description: What was made, changed or deleted; in check mode, what would be. Of each its kind, its name, and how it was and is.
+      returned: always
+      type: list
+      elements: dict
+      sample:
+        - {what: max_session_duration, name: stowage-prod-1-writer, before: 3600, after: 7200}
+    checks:
+      description:
+        - The lines of the proof. C(verdict) is V(passed), V(failed), or V(unknown) if it could not be decided.
+      returned: always
+      type: list
+      elements: dict
+      sample:
+        - id: assume_without_external_id_refused
+          expected: refused
+          verdict: passed
+          what: sts:AssumeRole without an external id
+          seen: It was refused (AccessDenied).
+          fix: ""
+    auth:
+      description: What belongs into C(auth) of a location that uses the trust, beside the credentials of who takes the role over.
+      returned: if O(state=present) and O(render_only) is not set
+      type: dict
+      sample: {method: assume_role, role_arn: "arn:aws:iam::222222222222:role/stowage-prod-1-writer", external_id: acme-7f3c}
+    foreign:
+      description: Statements and policies of others in the role, which were left as they are.
+      returned: if O(state=present) and O(render_only) is not set
+      type: list
+      elements: str
+      sample: []
+    documents:
+      description: The trust policy, the permissions, and what the other side needs.
+      returned: if O(state=present)
+      type: dict
+      sample: {assume_permission: {Version: "2012-10-17", Statement: []}}
+    review:
+      description: What somebody else is asked to do, as Markdown.
+      returned: if O(render_only) is set
+      type: str
+      sample: "# Trust stowage-prod-1-writer at AWS"
+error_code:
+  description: What went wrong, for programs. One of a list that only grows.
+  returned: failure
+  type: str
+  sample: trust_not_proven
+hint:
+  description: What can be done about it.
+  returned: failure
+  type: str
+  sample: Look for a statement in the role's trust policy that lets others in, or leaves the external id out.
+error_details:
+  description: Facts about the failure, for programs.
+  returned: if there are any
+  type: dict
+  sample: {checks: [assume_without_external_id_refused]}
+"""
+
+from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import LOCATION, ArgumentSpec, merge
+from ansible_collections.stowage.kubernetes.plugins.module_utils._module import run_module
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_arguments import ARGUMENTS
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_task import ensure_aws_trust
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request import ARGUMENTS as TRUST
+
+SPEC: ArgumentSpec = merge(LOCATION, TRUST, ARGUMENTS)
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(SPEC, ensure_aws_trust)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+# Copyright (c) 2026, Stowage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role trust and its playbook against a real MinIO, as a person runs them."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.aws import allow, document
+from support.leaks import files, leaks
+from support.plays import Plays
+from testbed import MinIO, MiniStack
+from testbed.ministack import BUCKET_ACCOUNT, ROOT_SECRET, WORKLOAD_ACCOUNT
+
+PLAYBOOK = "stowage.kubernetes.cross_account"
+NAMES = ("writer", "auditor")
+
+
+@pytest.fixture
+def plays(minio: MinIO, tmp_path: Path) -> Iterator[Plays]:
+    """An inventory with a trust for each permission set, and a location that cannot be evaluated."""
+    bucket = minio.create_bucket(f"role-{uuid.uuid4().hex[:12]}")
+    where = {"provider": "minio", "endpoint": minio.endpoint, "bucket": bucket, "prefix": "fleet"}
+    where["ca_cert"] = str(minio.ca_cert)
+    account = {"access_key": minio.access_key, "secret_key": minio.secret_key}
+    run = uuid.uuid4().hex[:6]
+    trusts = {
+        name: {
+            "name": f"{name}-{run}",
+            "location": "primary",
+            "clusters": ["prod-1", "prod-2"],
+            "permissions": name,
+            "secret_path": str(tmp_path / f"{name}.json"),
+            "location_account": account,
+        }
+        for name in NAMES
+    }
+    locations = {"primary": where, "unset": {"provider": "minio", "bucket": "{{ not_defined_anywhere }}"}}
+    found = Plays.make(tmp_path, vars={"stowage_locations": locations, "stowage_trusts": trusts})
+    yield found
+    found.end()
+
+
+def changed(output: str) -> int:
+    """How many tasks changed something."""
+    found = re.search(r"localhost .* changed=(\d+)", output)
+    assert found, output
+    return int(found[1])
+
+
+def test_trust_is_set_up_proven_and_taken_away(plays: Plays, minio: MinIO, tmp_path: Path) -> None:
+    code, output = plays.run(PLAYBOOK, "--check", "--diff")
+    assert (code, changed(output)) == (0, len(NAMES)), output
+    assert not list(tmp_path.glob("*.json"))
+    code, output = plays.run_by_runner("made", PLAYBOOK, "-vvv")
+    assert (code, changed(output)) == (0, len(NAMES)), output
+    assert output.count("passed, s3:DeleteObject in clusters/prod-1/") == len(NAMES)
+    secrets = [json.loads((tmp_path / f"{name}.json").read_text(encoding="ascii"))["secret_key"] for name in NAMES]
+    canaries = [minio.secret_key, *secrets]
+    assert leaks([("the output", output.encode()), *files(plays.path)], canaries) == []
+    code, output = plays.run(PLAYBOOK)
+    assert (code, changed(output)) == (0, 0), output
+    code, output = plays.run(PLAYBOOK, "-e", "trust_state=absent")
+    assert (code, "trust_state=absent needs trust_names" in output) == (2, True), output
+    gone = ("-e", "trust_state=absent", "-e", f"trust_names={','.join(NAMES)}")
+    code, output = plays.run(PLAYBOOK, *gone)
+    assert (code, changed(output)) == (0, len(NAMES)), output
+    code, output = plays.run(PLAYBOOK, *gone)
+    assert (code, changed(output)) == (0, 0), output
+
+
+def test_two_accounts_of_aws(ministack: MiniStack, tmp_path: Path) -> None:
+    run = uuid.uuid4().hex[:8]
+    access, secret = ministack.user(WORKLOAD_ACCOUNT, f"controller-{run}")
+    where = {"provider": "aws", "endpoint": ministack.endpoint, "bucket": ministack.create_bucket(f"role-{run}")}
+    sts = {"method": "access_key", "sts_endpoint": ministack.endpoint}
+    own = {**sts, "access_key": BUCKET_ACCOUNT, "secret_key": ROOT_SECRET}
+    trusted = {
+        "location": "primary",
+        "clusters": ["prod-1"],
+        "principals": [f"arn:aws:iam::{WORKLOAD_ACCOUNT}:user/controller-{run}"],
+        "location_account": {"account": BUCKET_ACCOUNT, "auth": own},
+        "cluster_account": {"account": WORKLOAD_ACCOUNT, "auth": {**sts, "access_key": access, "secret_key": secret}},
+        "iam_endpoint": ministack.endpoint,
+        "sts_endpoint": ministack.endpoint,
+    }
+    # Whoever administers the other account gives the permission.
+    ministack.iam(WORKLOAD_ACCOUNT).put_user_policy(
+        UserName=f"controller-{run}",
+        PolicyName="assume",
+        PolicyDocument=document(allow("sts:AssumeRole", f"arn:aws:iam::{BUCKET_ACCOUNT}:role/writer-{run}")),
+    )
+    locations = {"primary": {**where, "prefix": "fleet", "region": ministack.region, "ca_cert": str(ministack.ca_cert)}}
+    variables = {"stowage_locations": locations, "stowage_trusts": {f"writer-{run}": trusted}}
+    plays = Plays.make(tmp_path, vars=variables)
+    code, output = plays.run(PLAYBOOK)
+    assert (code, changed(output)) == (0, 1), output
+    assert "passed, sts:AssumeRole without an external id, refused" in output
+    assert leaks([("the output", output.encode()), *files(plays.path)], [secret]) == []
+    code, output = plays.run(PLAYBOOK, "--check")
+    assert (code, changed(output)) == (0, 0), output
+    code, output = plays.run(PLAYBOOK, "-e", "trust_state=absent", "-e", f"trust_names=writer-{run}")
+    assert (code, changed(output)) == (0, 1), output
+    plays.end()
+
+
+def test_somebody_else_is_asked_at_google(tmp_path: Path) -> None:
+    trusted = {
+        "location": "primary",
+        "clusters": ["prod-1"],
+        "gke": [{"project": "acme-clusters", "subject": "stowage/backup"}],
+        "location_account": {"account": "acme-backups"},
+    }
+    variables = {
+        "stowage_locations": {"primary": {"provider": "gcp", "bucket": "acme-backups", "prefix": "fleet"}},
+        "stowage_trusts": {"prod-1-writer": trusted},
+    }
+    plays = Plays.make(tmp_path, vars=variables)
+    code, output = plays.run(PLAYBOOK, "-e", "trust_render_only=true")
+    assert (code, changed(output)) == (0, 0), output
+    assert "gcloud " in output
+    plays.end()
+
+
+def test_somebody_else_is_asked(plays: Plays) -> None:
+    code, output = plays.run(PLAYBOOK, "-e", "trust_render_only=true", "-e", "trust_names=writer")
+    assert (code, changed(output)) == (0, 0), output
+    assert "mc admin policy create ALIAS writer-" in output
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("-e", "trust_names=writer,nobody"), "There is no trust nobody."),
+        (("-e", '{"stowage_trusts": {}}'), "There are no trusts."),
+        (
+            ("-e", '{"stowage_trusts": {"a": {"location": "elsewhere"}}}'),
+            "stowage_trusts.a.location must be one of primary, unset.",
+        ),
+    ],
+)
+def test_what_makes_no_sense(plays: Plays, options: tuple[str, ...], says: str) -> None:
+    code, output = plays.run(PLAYBOOK, *options)
+    assert code == 2, output
+    assert says in output

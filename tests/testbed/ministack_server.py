@@ -1,0 +1,166 @@
+# Copyright (c) 2026, Stowage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starts ministack with what it lacks of AWS. Run as a script by a bare Python (`-I -S`); imports nothing of ours.
+
+    ministack_server.py PACKAGES SESSION_SECONDS
+
+PACKAGES is the directory that ministack is installed in. Sessions end after SESSION_SECONDS whatever was asked for, unless it
+is 0: no client can ask AWS for less than 15 minutes.
+
+What is changed, each by replacing one function of ministack 1.5.33 (any other version is refused, as the replacements rely on
+what is inside):
+
+- `aws:PrincipalArn` of a role's session is the role's ARN, as AWS documents for this key. ministack gives the session's.
+- The bucket policy of another account's bucket sees the caller that it is, with its ARN, its type and the request's
+  conditions. ministack shows it the caller's account, so that no statement for a role or user of another account matches.
+- `x-amz-expected-bucket-owner` with another account than the owner's is answered by 403 AccessDenied, as AWS documents under
+  "Verifying bucket ownership with bucket owner condition". ministack ignores the header.
+- The audience of a web identity's token may be a list of one, as Kubernetes writes it: AWS's own EKS relies on that. ministack
+  compares the list with the condition's text.
+- Nothing but the given port is opened (as root, ministack opens 443 too).
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import runpy
+import sys
+import time
+from typing import Any
+
+VERSION = "1.5.33"
+
+
+def part(name: str) -> Any:
+    """A module of ministack, which is not installed where this file is checked."""
+    return importlib.import_module(f"ministack.{name}")
+
+
+def role_arn(session_arn: str) -> str:
+    """The ARN of the role that a session is of; other ARNs as they are."""
+    match = re.fullmatch(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.*", session_arn)
+    return f"arn:{match[1]}:iam::{match[2]}:role/{match[3]}" if match else session_arn
+
+
+def repair_principal_arn() -> None:
+    """`aws:PrincipalArn` is the ARN of the role."""
+    iam_evaluator = part("core.iam_evaluator")
+    original = iam_evaluator._resolve_condition_key
+
+    def resolve(key: str, context: Any) -> Any:
+        found = original(key, context)
+        return role_arn(str(found)) if key.lower() == "aws:principalarn" and found else found
+
+    iam_evaluator._resolve_condition_key = resolve
+
+
+def repair_foreign_buckets() -> None:
+    """A bucket policy is evaluated for the real caller."""
+    iam_actions, iam_evaluator, s3 = part("core.iam_actions"), part("core.iam_evaluator"), part("services.s3")
+    original = s3._foreign_bucket_allows
+
+    def allows(*request: Any) -> bool:
+        owner, bucket, key, method, query, caller = request[:6]
+        headers: dict[str, str] = request[6] if len(request) > 6 else {}
+        policy = s3._bucket_policies.get_scoped(owner, None, bucket)
+        if not caller or not policy:
+            return bool(original(*request))
+        if s3._public_access_blocked(owner, bucket, "RestrictPublicBuckets") and s3._policy_is_public(policy):
+            return False
+        path = f"/{bucket}/{key}" if key else f"/{bucket}"
+        name = iam_actions._s3_action(method, path, query)
+        action = f"s3:{name or ('GetObject' if method in ('GET', 'HEAD') else 'PutObject')}"
+        arn = iam_evaluator.request_caller_arn(headers or {}, query)
+        with s3.request_scope(owner, s3.get_region()):
+            conditions = iam_actions.s3_service_context(action, query, path, headers or {})
+        source_ip, secure = iam_evaluator._request_origin.get()
+        context = iam_evaluator.EvalContext(
+            principal_arn=arn,
+            principal_type="AssumedRole" if ":assumed-role/" in arn else "User",
+            principal_account=caller,
+            action=action,
+            resource_arn=f"arn:aws:s3:::{bucket}" + (f"/{key}" if key else ""),
+            region=s3.get_region(),
+            source_ip=source_ip,
+            secure_transport=secure,
+            service_context={name.lower(): value for name, value in conditions.items()},
+        )
+        return bool(iam_evaluator.evaluate_resource_policy(policy, context).decision == "Allow")
+
+    s3._foreign_bucket_allows = allows
+
+
+def honour_expected_owner() -> None:
+    """A bucket of another account than the caller expects refuses."""
+    s3 = part("services.s3")
+    original = s3._apply_bucket_scope
+
+    def apply(method: str, bucket: str, key: str, headers: dict[str, str], *rest: Any, **more: Any) -> Any:
+        expected = headers.get("x-amz-expected-bucket-owner")
+        owner = s3._bucket_owner_account(bucket) if bucket else None
+        if expected and owner and expected != owner:
+            return s3._error("AccessDenied", "Access Denied", 403, f"/{bucket}")
+        return original(method, bucket, key, headers, *rest, **more)
+
+    s3._apply_bucket_scope = apply
+
+
+def read_lists_of_audiences() -> None:
+    """A token's audience is a text, or a list of one."""
+    sts = part("services.sts")
+    original = sts._web_identity_principal
+
+    def principal(*request: Any) -> Any:
+        who, conditions = original(*request)
+        plain = {
+            name: value[0] if isinstance(value, list) and len(value) == 1 else value
+            for name, value in conditions.items()
+        }
+        return who, plain
+
+    sts._web_identity_principal = principal
+
+
+def open_no_other_port() -> None:
+    """The given port is the only one."""
+    app = part("app")
+    app._port_is_bindable = lambda *_dummy: False
+
+
+def shorten_sessions(seconds: int) -> None:
+    """Every session ends this soon, and says so."""
+    sts = part("services.sts")
+    register, future = sts.register_session, sts._future
+
+    def short(access_key: str, session: dict[str, Any]) -> None:
+        register(access_key, {**session, "Expiration": time.time() + seconds})
+
+    sts.register_session = short
+    sts._future = lambda asked: future(min(asked, seconds))
+
+
+def main(packages: str, session_seconds: int) -> None:
+    """Changes what has to be, and becomes ministack."""
+    sys.path.insert(0, packages)
+    from importlib.metadata import version
+
+    found = version("ministack")
+    if found != VERSION:
+        raise SystemExit(f"ministack is {found}; the changes made here are for {VERSION} (see tools/requirements)")
+    repair_principal_arn()
+    repair_foreign_buckets()
+    honour_expected_owner()
+    read_lists_of_audiences()
+    open_no_other_port()
+    if session_seconds:
+        shorten_sessions(session_seconds)
+    print(json.dumps({"ministack": found, "session_seconds": session_seconds}), flush=True)
+    sys.argv = ["ministack"]
+    runpy.run_module("ministack", run_name="__main__")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
