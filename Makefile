@@ -59,7 +59,7 @@ system: env ## Tests against real servers (tests/testbed builds and starts them)
 .PHONY: pytest
 pytest: env ## Unit and system tests in one run, three files at a time (each process has servers of its own)
 	@.venv/bin/python -m testbed build >/dev/null
-	.venv/bin/python -m pytest --numprocesses 3 --dist loadfile tests/unit tests/system $(ARGS)
+	@.venv/bin/python -m tools tests $(ARGS)
 
 .PHONY: sanity
 sanity: env ## ansible-test sanity on a copy of what git tracks

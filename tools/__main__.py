@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from tools import docs, environments, importer, integration, matrix, sanity, steps
+from tools import docs, environments, importer, integration, matrix, sanity, steps, tests
 from tools.paths import ToolError
 
 
@@ -48,6 +48,7 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], None], str]] = {
     "steps": (steps.run_steps, "run the named make targets one after the other"),
     "sanity": (_sanity, "run ansible-test sanity with these arguments"),
     "integration": (_integration, "run ansible-test integration with these arguments against the testbed"),
+    "tests": (tests.run_tests, "run unit and system tests, several files at a time, with these further arguments"),
     "matrix": (matrix.run_matrix, "try every supported ansible-core (or those named) on every Python"),
     "docs": (_docs, "check the documentation"),
     "importer": (_importer, "build the tarball and check it with galaxy-importer"),

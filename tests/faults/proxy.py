@@ -183,12 +183,13 @@ class Fault:
 
 @dataclass
 class Seen:
-    """A request that came, whether a fault took it, and the status that the client got (None: no answer)."""
+    """A request that came, whether a fault took it, and the status that the client got (None: no answer, or not yet)."""
 
     method: str
     target: str
     faulty: bool = False
     status: int | None = None
+    over: threading.Event = field(default_factory=threading.Event)
 
 
 class FaultProxy:
@@ -243,6 +244,13 @@ class FaultProxy:
         """The requests of a method whose target matches."""
         with self._lock:
             return [one for one in self.requests if method in ("", one.method) and re.search(target, one.target)]
+
+    def ended(self, method: str = "", target: str = "") -> list[Seen]:
+        """What `seen` says, when all of them are over: a client may have its answer before this side knows of it."""
+        found = self.seen(method, target)
+        for one in found:
+            assert one.over.wait(60), f"{one.method} {one.target} does not end"
+        return found
 
     def close(self) -> None:
         """Ends the proxy and every connection through it."""
@@ -300,11 +308,14 @@ class FaultProxy:
             self.requests.append(seen)
             fault = next((one for one in self._faults if one.takes(seen)), None)
         seen.faulty = fault is not None
-        if head.get(b"expect").lower() == b"100-continue":
-            client.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-            head = head.without(b"expect")
-        exchange = Exchange(client, head, connect, self._closing)
-        seen.status = fault.action(exchange) if fault else relay(exchange)
+        try:
+            if head.get(b"expect").lower() == b"100-continue":
+                client.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+                head = head.without(b"expect")
+            exchange = Exchange(client, head, connect, self._closing)
+            seen.status = fault.action(exchange) if fault else relay(exchange)
+        finally:
+            seen.over.set()
         return seen.status is not None and head.get(b"connection").lower() != b"close"
 
     def _remember(self, connection: socket.socket) -> None:

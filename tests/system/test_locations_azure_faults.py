@@ -222,7 +222,7 @@ def test_an_abort_leaves_alone_what_was_committed_meanwhile(broken: Broken, loca
 
     broken.proxy.add(Fault(late, "HEAD", "other"))
     between.abort()
-    assert [seen.status for seen in broken.proxy.seen("DELETE", "other")] == [412], "the condition held it"
+    assert [seen.status for seen in broken.proxy.ended("DELETE", "other")] == [412], "the condition held it"
     assert broken.content("other") == b"theirs"
 
 

@@ -161,7 +161,7 @@ def test_a_lost_answer_to_the_end_is_a_success(broken: Broken, location: GcsLoca
     broken.proxy.add(Fault(once_last(swallow()), *PUT, times=None))
     upload(location, "big", content())
     assert broken.content("big") == content()
-    assert any(seen.faulty and seen.status is None for seen in broken.proxy.seen(*PUT))
+    assert any(seen.faulty and seen.status is None for seen in broken.proxy.ended(*PUT))
     assert len(broken.proxy.seen(*PUT)) == 3, "it was looked for before it was sent again"
 
 
@@ -269,7 +269,7 @@ def test_chunks_survive_broken_connections(broken: Broken, location: GcsLocation
         broken.proxy.add(Fault(fault, *PUT, times=1 if fault is faults[0] else None, skip=0))
     upload(location, "big", content())
     assert broken.content("big") == content()
-    assert sum(seen.faulty and seen.status is None for seen in broken.proxy.seen(*PUT)) >= 2
+    assert sum(seen.faulty and seen.status is None for seen in broken.proxy.ended(*PUT)) >= 2
 
 
 def cut_in_half(exchange: Exchange) -> None:
