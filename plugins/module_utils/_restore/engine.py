@@ -294,7 +294,7 @@ class Engine:
             wanted=lambda entry: self._wanted(step, position, part, None, entry),
         )
         for entry, body in stream:
-            if self._labels_match(body):
+            if entry.key in part.tied or self._labels_match(body):
                 yield entry
 
     # Objects
@@ -315,8 +315,8 @@ class Engine:
         self._tools.pool.submit(functools.partial(self._one.run, job), len(job.body) + len(job.live or b""))
 
     def _has_labels(self, part: Part, job: Job) -> bool:
-        """Whether labels select an object. A namespace that they do not select may yet be needed."""
-        if self._labels_match(job.body):
+        """Whether labels select an object, or those that they select need it. A namespace may yet be needed."""
+        if job.entry.key in part.tied or self._labels_match(job.body):
             return True
         if part.kind.resource == order.NAMESPACES:
             job.body = b""
