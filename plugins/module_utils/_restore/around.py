@@ -11,7 +11,13 @@ import threading
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._kinds import Kind
-from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import apply, fields, objects, volumes
+from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import (
+    apply,
+    fields,
+    objects,
+    snapshots,
+    volumes,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.model import Tree
 
 if t.TYPE_CHECKING:
@@ -88,6 +94,12 @@ class Surroundings:
         """Whether the target has the PersistentVolume, for that claim."""
         tree = self.get(_VOLUMES, "", volume)
         return tree is not None and volumes.belongs_to(tree, namespace, claim)
+
+    def holds_snapshot(self, content: str, namespace: str, snapshot: str) -> bool:
+        """Whether the target has the VolumeSnapshotContent, for that VolumeSnapshot."""
+        served = self._served("snapshot.storage.k8s.io/v1", "VolumeSnapshotContent")
+        tree = self.get(served, "", content) if served is not None else None
+        return tree is not None and snapshots.belongs_to(tree, namespace, snapshot)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Tree | None:
         """One object of the target; ``None`` when it is not there or may not be seen."""

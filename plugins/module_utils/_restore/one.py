@@ -227,7 +227,7 @@ class OneObject:
         self.table.settle(job.entry.uid, state, outcome.uid)
         result = self._result(job, outcome)
         result.code = code
-        lost = outcome.action is Action.SKIPPED and job.target.archived.resource == plan.VOLUMES
+        lost = outcome.action is Action.SKIPPED and job.target.archived.resource in plan.HOLD_DATA
         result.data_not_restored = outcome.data_not_restored or lost
         if (outcome.action is Action.CREATED or outcome.awaited) and self.written(job, result, outcome):
             return

@@ -22,6 +22,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import
     owners,
     reset,
     skips,
+    snapshots,
     update,
     volumes,
 )
@@ -43,7 +44,9 @@ if t.TYPE_CHECKING:
 CLAIMS: t.Final = "persistentvolumeclaims"
 VOLUMES: t.Final = "persistentvolumes"
 ACCOUNTS: t.Final = "serviceaccounts"
-WITH_FACTS: t.Final = frozenset({"services", "deployments.apps", VOLUMES})
+HOLD_DATA: t.Final = frozenset({VOLUMES, snapshots.CONTENTS, snapshots.SNAPSHOTS})
+"""Kinds of which an object that is skipped stands for data that is not restored."""
+WITH_FACTS: t.Final = frozenset({"services", "deployments.apps", VOLUMES}) | snapshots.ALL
 """Kinds of which later decisions need something, so that they are read even when nothing changed."""
 
 _DECIDING: t.Final = ("labels", "annotations", "finalizers", "name", "namespace")
@@ -93,6 +96,7 @@ class Planner:
         self._table = table
         self._around = around
         self._volumes = volume_rules
+        self._snapshots = snapshots.Snapshots(around, usable=volume_rules.usable)
         self._preserve_node_ports = preserve_node_ports
         self._update = update
 
@@ -112,10 +116,8 @@ class Planner:
         _expect(job, tree)
         self._note_facts(kind.resource, job.entry, tree)
         verdict = skips.by_body(kind, skips.Case(tree, self.owners_of(job.entry), self._around))
-        if verdict is None and kind.resource == VOLUMES:
-            live = objects.decode(job.live) if job.live is not None else {}
-            as_it_is = volumes.as_it_is(tree, live, update=self._update)
-            verdict = self._volumes.decide(tree, exists=exists, as_it_is=as_it_is)
+        if verdict is None:
+            verdict = self._of_storage(job, tree, exists=exists)
         if verdict is not None:
             return verdict
         managed = fields.managed(tree)
@@ -139,6 +141,17 @@ class Planner:
                 f"sent as {job.target.served.api_version}: the target does not serve {kind.api_version}"
             )
         return prepared
+
+    def _of_storage(self, job: Job, tree: Tree, *, exists: bool) -> Verdict | None:
+        """A verdict about what stands for something outside the cluster."""
+        resource = job.target.archived.resource
+        if resource in snapshots.ALL:
+            return self._snapshots.decide(resource, tree, exists=exists)
+        if resource != VOLUMES:
+            return None
+        live = objects.decode(job.live) if job.live is not None else {}
+        as_it_is = volumes.as_it_is(tree, live, update=self._update)
+        return self._volumes.decide(tree, exists=exists, as_it_is=as_it_is)
 
     def looks_same(self, job: Job) -> bool:
         """Whether the live object equals the archived one at first sight, so that nothing has to be prepared.

@@ -17,7 +17,7 @@ import re
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._kinds import Kind
-from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import fields
+from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import fields, snapshots
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.model import Tree
 
 Port: t.TypeAlias = tuple[t.Any, str]
@@ -191,6 +191,11 @@ def _volume(tree: Tree) -> list[str]:
     return []
 
 
+def _snapshot_content(tree: Tree) -> list[str]:
+    drop_annotations(tree, snapshots.CONTENT_ANNOTATIONS)
+    return snapshots.reset_content(tree)
+
+
 # Workloads
 
 
@@ -314,6 +319,8 @@ _RULED: t.Final[t.Mapping[str, t.Callable[[Tree, ResetRules], list[str]]]] = {
 
 _CHANGES: t.Final[t.Mapping[str, t.Callable[[Tree], list[str]]]] = {
     "persistentvolumes": _volume,
+    snapshots.CONTENTS: _snapshot_content,
+    snapshots.SNAPSHOTS: snapshots.reset_snapshot,
     "pods": _pod,
     "jobs.batch": _job,
     "namespaces": _namespace,
