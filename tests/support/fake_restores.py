@@ -150,16 +150,23 @@ class Stage:
         self._numbers = itertools.count(1)
 
     def restore(
-        self, *objects: Archived, check: bool = False, selection: t.Mapping[str, t.Any] | None = None, **options: t.Any
+        self,
+        *objects: Archived,
+        check: bool = False,
+        selection: t.Mapping[str, t.Any] | None = None,
+        backup: t.Mapping[str, t.Any] | None = None,
+        **options: t.Any,
     ) -> Done:
         """Back these objects up, and restore them.
 
+        :param backup: what ``make_backup`` is told beside the objects.
         :param options: those of a restore; ``cluster_uid`` says which cluster they are of.
         """
         number = next(self._numbers)
         paths = BackupPaths("east", f"backup-{number}")
         ordered = sorted(objects, key=lambda pair: (pair[0].resource, pair[1].key))
-        archives.make_backup(self._location, ordered, paths=paths, cluster_uid=options.pop("cluster_uid", "the-uid"))
+        uid = options.pop("cluster_uid", "the-uid")
+        archives.make_backup(self._location, ordered, paths=paths, cluster_uid=uid, **(backup or {}))
         progress = Progress()
         progress.stopped = NoPause()
         connection = WritableConnection(self.cluster, progress)

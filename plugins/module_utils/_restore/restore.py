@@ -19,6 +19,7 @@ import time
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.create import create_once
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.gaps import told_gap
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.layout import RestorePaths
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.reader import BackupReader
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster import permissions
@@ -29,6 +30,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.identi
     expect_uid,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._kinds import Kind
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import needs, order, spool
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.apply import Pool, Sender
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.around import Surroundings
@@ -162,6 +164,13 @@ class _Run:
         for name in selection.unmatched_namespaces(held):
             self._report.error(f"The namespace {name} is included by its name, and the backup does not hold it.")
 
+    def _may_want(self, kind: Kind) -> bool:
+        """Whether the restore would bring objects of a kind if the backup held them."""
+        selection = self._options.selection
+        if kind.resource == order.CRDS and selection.cluster_scope != "none":
+            return not selection.excludes_kind(kind)
+        return selection.wants_kind(kind) and (kind.namespaced or selection.cluster_scope != "none")
+
     def prepare(self, reader: BackupReader, scope: Scope, *, own_cluster: bool) -> None:
         """Find what keeps the restore from working.
 
@@ -171,6 +180,9 @@ class _Run:
             self._diff.open()
         for warning in reader.warnings:
             self._report.warn(warning)
+        gap = told_gap(self._options.record, reader.manifest, self._may_want)
+        if gap:
+            self._report.warn(gap)
         self._check_selection(reader)
         access = needs.access(self._connection, scope.parts, update=self._update)
         if access.missing:
