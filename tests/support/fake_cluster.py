@@ -154,10 +154,11 @@ class FakeCluster:
         """Serve what a CustomResourceDefinition defines."""
         spec = definition["spec"]
         named = f"{spec['names']['plural']}.{spec['group']}"
+        served = {(one.resource, one.version) for one in self.kinds}
         for version in spec["versions"]:
-            self.kinds.append(
-                kind(named, spec["names"]["kind"], version=version["name"], namespaced=spec.get("scope") != "Cluster")
-            )
+            if (named, version["name"]) not in served:
+                namespaced = spec.get("scope") != "Cluster"
+                self.kinds.append(kind(named, spec["names"]["kind"], version=version["name"], namespaced=namespaced))
 
     def connection(self, progress: Progress | None = None) -> Connection:
         """Something that can be used like a connection."""

@@ -67,7 +67,7 @@ class NoPause(threading.Event):
 
 
 class WritableConnection(FakeConnection):
-    """Takes writes too; a definition that is created is served at once."""
+    """Takes writes too; what a definition defines is served at once."""
 
     def __init__(self, cluster: FakeCluster, progress: Progress) -> None:
         super().__init__(cluster, progress)
@@ -103,7 +103,7 @@ class WritableConnection(FakeConnection):
         if method == "POST":
             metadata["managedFields"] = [{"manager": query["fieldManager"], "operation": "Update"}]
         self._cluster.put(of, after)
-        if of is CRDS and before is None:
+        if of is CRDS:
             self._cluster.serve(after)
         found = self._cluster.find(of, name, namespace)
         assert found is not None

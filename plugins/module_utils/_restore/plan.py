@@ -137,9 +137,10 @@ class Planner:
         self._relink(kind.resource, prepared)
         if job.target.relabelled:
             tree["apiVersion"] = job.target.served.api_version
-            prepared.notes.append(
-                f"sent as {job.target.served.api_version}: the target does not serve {kind.api_version}"
-            )
+            if not job.target.planned:
+                prepared.notes.append(
+                    f"sent as {job.target.served.api_version}: the target does not serve {kind.api_version}"
+                )
         return prepared
 
     def _of_storage(self, job: Job, tree: Tree, *, exists: bool) -> Verdict | None:
