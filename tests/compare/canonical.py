@@ -24,10 +24,14 @@ VELERO_LABELS: t.Final = ("velero.io/backup-name", "velero.io/restore-name")
 JOB_LABELS: t.Final = ("controller-uid", "batch.kubernetes.io/controller-uid")
 
 
-def canonical(value: Object) -> Object:
-    """A copy without status and whatever else a server or controller sets."""
+def canonical(value: Object, *, status: bool = False) -> Object:
+    """A copy without whatever a server or controller sets.
+
+    :param status: its status is a field like any other.
+    """
     out = copy.deepcopy(value)
-    out.pop("status", None)
+    if not status:
+        out.pop("status", None)
     meta = out["metadata"]
     for name in SERVER_METADATA:
         meta.pop(name, None)

@@ -65,6 +65,8 @@ class FakeCluster:
         """Resource -> the revision that its own store is ahead of the cluster's."""
         self.stale: dict[str, str] = {}
         """Group -> version that cannot be seen."""
+        self.without_status: set[str] = set()
+        """Resources that have no status subresource."""
         self.revision = 100
         self.compacted = 0
         self.hook: t.Callable[[str, str, dict[str, str]], None] = lambda _method, _path, _query: None
@@ -222,6 +224,9 @@ class FakeConnection:
                         "responseKind": {"kind": one.kind},
                         "scope": "Namespaced" if one.namespaced else "Cluster",
                         "verbs": sorted(one.verbs),
+                        "subresources": []
+                        if one.resource in self._cluster.without_status
+                        else [{"subresource": "status"}],
                     }
                 )
         items: list[Document] = [

@@ -86,6 +86,11 @@ class Surroundings:
         served = self._served(api_version, kind)
         return served.api_version if served is not None else api_version
 
+    def status_is_field(self, kind: Kind) -> bool:
+        """Whether the target takes the ``status`` of a kind that it serves as a field like any other."""
+        served = self.discovery.find(kind.group, kind.version, kind.plural)
+        return served is not None and not self.discovery.has_subresource(served, "status")
+
     def _served(self, api_version: str, kind: str) -> Kind | None:
         group, _slash, version = api_version.rpartition("/")
         return self.discovery.find(group, version, kind) or self.discovery.find(group, "", kind)

@@ -131,7 +131,11 @@ class Planner:
         )
         keep_volume = self._claim(prepared, exists=exists) if kind.resource == CLAIMS else False
         prepared.rules = reset.rules_for(
-            kind, tree, preserve_node_ports=self._preserve_node_ports, volume_name=keep_volume
+            kind,
+            tree,
+            preserve_node_ports=self._preserve_node_ports,
+            volume_name=keep_volume,
+            status=self._around.status_is_field(job.target.served),
         )
         prepared.notes += reset.reset(kind, tree, prepared.rules)
         self._relink(kind.resource, prepared)
@@ -167,8 +171,9 @@ class Planner:
         if fields.has_apply(archived) and not fields.has_apply(live):
             return False
         before, now = archived.pop("metadata", None), live.pop("metadata", None)
-        archived.pop("status", None)
-        live.pop("status", None)
+        if not self._around.status_is_field(job.target.served):
+            archived.pop("status", None)
+            live.pop("status", None)
         if archived != live or not isinstance(before, dict) or not isinstance(now, dict):
             return False
         if "ownerReferences" in before or [before.get(key) for key in _DECIDING] != [now.get(key) for key in _DECIDING]:

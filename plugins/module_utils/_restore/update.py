@@ -43,8 +43,8 @@ def replacement(kind: Kind, desired: Tree, live: Tree, rules: ResetRules) -> Tre
         _take(metadata, there, "annotations", name)
     if compare.ca_is_injected(body):
         _take_ca_bundles(body, live)
-    if "status" in live:
-        # Without a status subresource a PUT that lacks it would wipe it; with one the server ignores it.
+    if "status" in live and not rules.status:
+        # The server ignores it; should discovery have been wrong about that, it is not wiped.
         body["status"] = live["status"]
     if kind.resource == "services":
         _service(body, live, rules)

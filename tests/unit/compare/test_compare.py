@@ -146,6 +146,31 @@ def test_each_loss_is_seen(damage: t.Callable[[dict[Id, Object]], None], finding
     assert [name for name, _dummy in clusters.compare(source(), target).findings()] == [finding]
 
 
+GEARS = "gears.example.com"
+
+
+def with_gear(snapshot: Snapshot, subresources: Object, **status: t.Any) -> Snapshot:
+    """A custom resource, whose definition has such subresources."""
+    versions = [{"name": "v1", "subresources": subresources}, {"name": "v0", "subresources": {"status": {}}}]
+    name = "customresourcedefinitions.apiextensions.k8s.io"
+    definition = made("CustomResourceDefinition", GEARS, namespace="", spec={"versions": versions})
+    snapshot.objects[Id(name, "", GEARS)] = definition
+    gear = made("Gear", "g", api_version="example.com/v1", spec={}, **status)
+    snapshot.objects[Id(GEARS, "shop", "g")] = gear
+    return snapshot
+
+
+@pytest.mark.parametrize(
+    ("subresources", "equal"), [({}, False), ({"scale": {}}, False), ({"status": {}}, True)], ids=str
+)
+def test_a_lost_status_is_seen_where_it_is_a_field_like_any_other(subresources: Object, equal: bool) -> None:
+    before = with_gear(source(), subresources, status={"phase": "Ready"})
+    after = with_gear(restored(), subresources)
+    assert clusters.compare(before, after).equal is equal
+    assert clusters.compare(before, after, statuses=False).equal
+    assert clusters.compare(before, with_gear(restored(), subresources, status={"phase": "Ready"})).equal
+
+
 def test_values_are_never_shown() -> None:
     target = restored()
     target.objects[Id("configmaps", "shop", "settings")]["data"]["colour"] = "canary"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Definitions that the target has in an older form: custom resources are written once they are served as archived."""
+"""What hangs on definitions: custom resources are written once they are served as archived, with what the target keeps."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ Document = dict[str, t.Any]
 OLD: t.Final = fake_cluster.kind("gadgets.example.com", "Gadget", version="v1alpha1")
 NEW: t.Final = fake_cluster.kind("gadgets.example.com", "Gadget")
 DEFINED: t.Final = f"{CRDS.resource}/{NEW.resource}"
+NAMES: t.Final = {"plural": NEW.plural, "kind": NEW.kind}
 
 
 @pytest.fixture
@@ -32,9 +33,9 @@ def stage(tmp_path: pathlib.Path) -> Stage:
 
 def newer() -> Archived:
     _crds, item = definition(NEW)
-    names = {"plural": NEW.plural, "kind": NEW.kind}
+
     versions = [{"name": "v1", "served": True}, {"name": "v1alpha1", "served": True}, {"name": "v0", "served": False}]
-    spec = {"group": NEW.group, "names": names, "scope": "Namespaced", "versions": versions}
+    spec = {"group": NEW.group, "names": NAMES, "scope": "Namespaced", "versions": versions}
     return archived(CRDS, item.name, spec=spec)
 
 
@@ -100,3 +101,33 @@ def test_without_an_update_it_is_sent_under_the_old_version(stage: Stage) -> Non
     done = stage.restore(*objects())
     assert done.fates()[DEFINED] == "differs"
     assert "sent as example.com/v1alpha1" in done.line(NEW.resource, "g")["reason"]
+
+
+def ready(phase: str = "Ready") -> list[Archived]:
+    return [archived(NAMESPACES, "shop"), archived(NEW, "g", "shop", spec={"a": 1}, status={"phase": phase})]
+
+
+@pytest.mark.parametrize("subresource", [True, False])
+def test_a_status_comes_back_where_it_is_a_field_like_any_other(stage: Stage, subresource: bool) -> None:
+    """With a status subresource it is the controller's, and the server would not take it."""
+    stage.cluster.serve({"spec": {"group": NEW.group, "names": NAMES, "versions": [{"name": "v1"}]}})
+    if not subresource:
+        stage.cluster.without_status.add(NEW.resource)
+    done = stage.restore(*ready())
+    (body,) = [body for method, _path, body in done.writes if (method, body["kind"]) == ("POST", "Gadget")]
+    assert body.get("status") == (None if subresource else {"phase": "Ready"})
+
+
+@pytest.mark.parametrize("policy", ["none", "update"])
+def test_such_a_status_is_compared_and_updated(stage: Stage, policy: t.Literal["none", "update"]) -> None:
+    stage.cluster.serve({"spec": {"group": NEW.group, "names": NAMES, "versions": [{"name": "v1"}]}})
+    stage.cluster.without_status.add(NEW.resource)
+    stage.restore(*ready())
+    assert stage.restore(*ready(), existing_resource_policy=policy).line(NEW.resource, "g")["action"] == "unchanged"
+    done = stage.restore(*ready("Failed"), existing_resource_policy=policy)
+    line = done.line(NEW.resource, "g")
+    assert line["action"] == ("updated" if policy == "update" else "differs")
+    assert line["paths"] == ["status.phase"]
+    now = stage.cluster.find(NEW, "g", "shop")
+    assert now is not None
+    assert now["status"] == {"phase": "Failed" if policy == "update" else "Ready"}

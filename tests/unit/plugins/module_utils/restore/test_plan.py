@@ -54,6 +54,9 @@ class Around:
         assert kind
         return api_version
 
+    def status_is_field(self, kind: Kind) -> bool:
+        return kind.group == "status.example.com"
+
     def note_service(self, tree: Tree) -> None:
         self.services.append(tree["metadata"]["name"])
 
