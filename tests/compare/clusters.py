@@ -73,7 +73,8 @@ def compare(
             report.missing.append(str(key))
             continue
         status = statuses and source.status_is_field(key)
-        left, right = canonical.canonical(value, status=status), canonical.canonical(other, status=status)
+        asked = canonical.asked_for(value)
+        left, right = (canonical.canonical(one, status=status, asked=asked) for one in (value, other))
         if not owners:
             left["metadata"].pop("ownerReferences", None)
             right["metadata"].pop("ownerReferences", None)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import typing as t
 
 import pytest
@@ -169,6 +170,48 @@ def test_a_lost_status_is_seen_where_it_is_a_field_like_any_other(subresources: 
     assert clusters.compare(before, after).equal is equal
     assert clusters.compare(before, after, statuses=False).equal
     assert clusters.compare(before, with_gear(restored(), subresources, status={"phase": "Ready"})).equal
+
+
+OWNED: Object = {'k:{"port":80,"protocol":"TCP"}': {"f:nodePort": {}, "f:port": {}}}
+
+
+def chosen(**spec: t.Any) -> Object:
+    """A Service of which the user owns those fields of its spec."""
+    fields = {f"f:{name}": OWNED if name == "ports" else {} for name in spec}
+    entry = {"manager": "kubectl-create", "operation": "Update", "apiVersion": "v1", "fieldsV1": {"f:spec": fields}}
+    return made("Service", "web", spec=copy.deepcopy(spec), meta={"managedFields": [entry]})
+
+
+def last_applied(**spec: t.Any) -> Object:
+    """A Service that was applied by a client."""
+    text = json.dumps({"spec": spec})
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": text}
+    return made("Service", "web", spec=copy.deepcopy(spec), meta={"annotations": annotations})
+
+
+@pytest.mark.parametrize("service", [chosen, last_applied])
+@pytest.mark.parametrize(
+    ("spec", "other", "where"),
+    [
+        ({"clusterIP": "10.0.0.9"}, {"clusterIP": "10.0.0.8"}, ".spec.clusterIP"),
+        ({"healthCheckNodePort": 30001}, {"healthCheckNodePort": 30002}, ".spec.healthCheckNodePort"),
+        (
+            {"ports": [{"port": 80, "nodePort": 30777}]},
+            {"ports": [{"port": 80, "nodePort": 30778}]},
+            ".spec.ports[0].nodePort",
+        ),
+    ],
+    ids=["cluster IP", "health check", "node port"],
+)
+def test_a_lost_address_is_seen_where_the_user_chose_it(
+    service: t.Callable[..., Object], spec: Object, other: Object, where: str
+) -> None:
+    key = Id("services", "shop", "web")
+    report = clusters.compare(Snapshot({key: service(**spec)}), Snapshot({key: made("Service", "web", spec=other)}))
+    changed = [one for one in report.different if where in one]
+    assert len(changed) == 1, str(report)
+    drawn = Snapshot({key: made("Service", "web", spec=spec)})
+    assert clusters.compare(drawn, Snapshot({key: made("Service", "web", spec=other)})).equal
 
 
 def test_values_are_never_shown() -> None:
