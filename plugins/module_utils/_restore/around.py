@@ -19,6 +19,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import
     volumes,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.model import Tree
+from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.volumes import Kept
 
 if t.TYPE_CHECKING:
     from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.discovery import Discovery
@@ -95,10 +96,12 @@ class Surroundings:
         group, _slash, version = api_version.rpartition("/")
         return self.discovery.find(group, version, kind) or self.discovery.find(group, "", kind)
 
-    def holds_volume(self, volume: str, namespace: str, claim: str) -> bool:
-        """Whether the target has the PersistentVolume, for that claim."""
+    def kept_volume(self, volume: str, namespace: str, claim: str) -> Kept | None:
+        """What a PersistentVolume of the target is to that claim; ``None`` when it is not there, or another's."""
         tree = self.get(_VOLUMES, "", volume)
-        return tree is not None and volumes.belongs_to(tree, namespace, claim)
+        if tree is None or not volumes.belongs_to(tree, namespace, claim):
+            return None
+        return Kept.RELEASED if volumes.is_released(tree) else Kept.YES
 
     def holds_snapshot(self, content: str, namespace: str, snapshot: str) -> bool:
         """Whether the target has the VolumeSnapshotContent, for that VolumeSnapshot."""

@@ -193,14 +193,15 @@ class Planner:
         volume = volumes.volume_of(tree)
         if not volume or exists:
             return False
-        kept = self._volumes.kept(volume)
-        if kept is None and self._around.holds_volume(volume, fields.namespace_of(tree), fields.name_of(tree)):
-            kept = Kept.YES
+        kept = restored = self._volumes.kept(volume)
+        if restored is None:
+            kept = self._around.kept_volume(volume, fields.namespace_of(tree), fields.name_of(tree))
         if kept is Kept.YES:
             return True
         if kept is Kept.RELEASED:
+            how = "a restore of both with " if restored is None else ""
             prepared.notes.append(
-                "its volume is there but released; existing_resource_policy: update lets it bind again"
+                f"its volume is there but released; {how}existing_resource_policy: update lets it bind again"
             )
             return True
         prepared.data_not_restored = True
