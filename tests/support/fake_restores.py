@@ -155,11 +155,13 @@ class Stage:
         check: bool = False,
         selection: t.Mapping[str, t.Any] | None = None,
         backup: t.Mapping[str, t.Any] | None = None,
+        without: t.Sequence[str] = (),
         **options: t.Any,
     ) -> Done:
         """Back these objects up, and restore them.
 
         :param backup: what ``make_backup`` is told beside the objects.
+        :param without: files that the backup has lost.
         :param options: those of a restore; ``cluster_uid`` says which cluster they are of.
         """
         number = next(self._numbers)
@@ -167,6 +169,8 @@ class Stage:
         ordered = sorted(objects, key=lambda pair: (pair[0].resource, pair[1].key))
         uid = options.pop("cluster_uid", "the-uid")
         archives.make_backup(self._location, ordered, paths=paths, cluster_uid=uid, **(backup or {}))
+        for name in without:
+            self._path.joinpath("location", paths.tarball).with_name(name).unlink()
         progress = Progress()
         progress.stopped = NoPause()
         connection = WritableConnection(self.cluster, progress)

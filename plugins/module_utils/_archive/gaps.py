@@ -12,6 +12,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.shown import few
 
 if t.TYPE_CHECKING:
+    from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.entries import Lost
     from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.manifest import Manifest
     from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record import BackupRecord
     from ansible_collections.stowage.kubernetes.plugins.module_utils._kinds import Kind
@@ -34,3 +35,14 @@ def told_gap(
         return ""
     what = f", in {few(lacks)}" if lacks else ""
     return f"The backup {record.name} of {record.cluster} is {record.phase}: it may lack objects{what}."
+
+
+def told_lost(lost: t.Sequence[Lost]) -> str:
+    """A sentence about objects that are left out; empty when there are none."""
+    if not lost:
+        return ""
+    kinds = few(sorted({one.kind for one in lost}))
+    return (
+        f"{len(lost)} objects with very long names are left out ({kinds}): "
+        "without index and manifest it is not known where they belong."
+    )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.gaps import told_gap
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.gaps import told_gap, told_lost
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.reader import BackupReader, Entry
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record import BackupRecord
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.shown import few
@@ -81,10 +81,15 @@ def compare_backups(
             sides.differences,
             left_out,
             list(caveats(record, reader.manifest, other, other_reader.manifest)),
-            [*dict.fromkeys(reader.warnings + other_reader.warnings), *sides.notes()],
+            [*dict.fromkeys([*_told(reader), *_told(other_reader)]), *sides.notes()],
             reader.bytes_read + other_reader.bytes_read,
             reader.index_bytes_read + other_reader.index_bytes_read,
         )
+
+
+def _told(reader: BackupReader) -> t.Iterator[str]:
+    yield from reader.warnings
+    yield from filter(None, (told_lost(reader.lost),))
 
 
 class _Sides:

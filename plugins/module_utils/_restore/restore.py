@@ -19,7 +19,7 @@ import time
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.create import create_once
-from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.gaps import told_gap
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.gaps import told_gap, told_lost
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.layout import RestorePaths
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.reader import BackupReader
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster import permissions
@@ -178,8 +178,6 @@ class _Run:
         """
         if self._diff is not None:
             self._diff.open()
-        for warning in reader.warnings:
-            self._report.warn(warning)
         gap = told_gap(self._options.record, reader.manifest, self._may_want)
         if gap:
             self._report.warn(gap)
@@ -219,6 +217,18 @@ class _Run:
         )
         if not self._check:
             self._reserve()
+
+    def _tell_of(self, reader: BackupReader) -> None:
+        """What of the archive could not be read as it should; all of that is known at the end only."""
+        for warning in reader.warnings:
+            self._report.warn(warning)
+        selection = self._options.selection
+        wants_rest = selection.cluster_scope != "none"
+        lost = [
+            one for one in reader.lost if (selection.wants_namespace(one.namespace) if one.namespace else wants_rest)
+        ]
+        if lost:
+            self._report.error(told_lost(lost))
 
     def _reserve(self) -> None:
         """Write the record that ties the restore to its backup; nothing else may bear its name."""
@@ -266,6 +276,7 @@ class _Run:
     def result(self, seconds: float, reader: BackupReader) -> RestoreResult:
         """The summary; the report is saved."""
         self._pool.close(_STOP_SECONDS)
+        self._tell_of(reader)
         if self._diff is not None:
             self._diff.finish()
             if self._diff.problem:

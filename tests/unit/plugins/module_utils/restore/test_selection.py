@@ -79,3 +79,24 @@ def test_a_partial_backup_that_does_not_say_what_it_lacks(tmp_path: pathlib.Path
     """As Velero's."""
     done = Stage(tmp_path).restore(archived(NAMESPACES, "shop"), backup={"phase": "PartiallyFailed"})
     assert done.result.warnings == ["The backup backup-1 of east is PartiallyFailed: it may lack objects."]
+
+
+@pytest.mark.parametrize(
+    ("selection", "lost"),
+    [({}, True), ({"included_namespaces": ["shop"]}, True), ({"included_namespaces": ["other"]}, False)],
+    ids=["everything", "its namespace", "another"],
+)
+def test_an_object_that_the_archive_holds_and_that_cannot_be_placed_is_an_error(
+    tmp_path: pathlib.Path, selection: dict[str, t.Any], lost: bool
+) -> None:
+    done = Stage(tmp_path).restore(
+        archived(NAMESPACES, "other"),
+        archived(NAMESPACES, "shop"),
+        archived(CONFIGMAPS, "n" * 252, "shop"),
+        selection=selection,
+        without=["stowage-index.json.gz", "stowage-manifest.json"],
+    )
+    why = "without index and manifest it is not known where they belong."
+    assert done.result.errors == ([f"1 objects with very long names are left out (ConfigMap): {why}"] if lost else [])
+    assert done.result.phase == ("PartiallyFailed" if lost else "Completed")
+    assert any("The archive is read in full instead." in text for text in done.result.warnings)
