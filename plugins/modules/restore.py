@@ -60,6 +60,8 @@ options:
       - V(own) restores a volume only into the cluster that it came from. Elsewhere its claim gets a new, empty volume, so that
         two clusters never write one disk.
       - V(reuse) restores volumes as they are, because the target takes them over.
+      - Snapshots of volumes are treated like volumes. Where they are restored, they stand for the snapshot that was taken, with
+        C(deletionPolicy=Retain).
     type: str
     choices:
       - own
@@ -248,7 +250,7 @@ restore:
           elements: str
           sample: [spec.replicas]
         data_not_restored:
-          description: Whether it is a claim or volume whose data is not brought back.
+          description: Whether it is a claim, volume or snapshot whose data is not brought back.
           returned: if it is so
           type: bool
           sample: true
@@ -258,7 +260,7 @@ restore:
           type: bool
           sample: true
     data_not_restored:
-      description: Claims and volumes whose data is not brought back, the first 100.
+      description: Claims, volumes and snapshots whose data is not brought back, the first 100.
       returned: always
       type: list
       elements: str

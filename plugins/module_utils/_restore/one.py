@@ -44,6 +44,8 @@ _STATES: t.Final[t.Mapping[Action, OwnerState]] = {
     Action.LEFT_TO_CONTROLLER: OwnerState.LEFT,
     Action.FAILED: OwnerState.FAILED,
 }
+_WRITTEN: t.Final = frozenset({Action.CREATED, Action.UPDATED})
+DEFINITION_PLANNED: t.Final = "its definition is only planned"
 _FATAL: t.Final = frozenset(
     {
         "interrupted",
@@ -96,7 +98,7 @@ class OneObject:
     rules: Rules
     late: Late
     written: t.Callable[[Job, Result, Outcome], bool]
-    """Told of each object that was created or awaits owners; ``True`` when it reports the result itself, later."""
+    """Told of each object that was written or awaits owners; ``True`` when it reports the result itself, later."""
     need: t.Callable[[str], None]
     """Sees to the namespace of an object that is to be created; raises why it cannot be had."""
     unlisted: t.Container[str] = ()
@@ -184,7 +186,7 @@ class OneObject:
         return Outcome(
             Action.CREATED,
             known=Known.ASSUMED if assumed else Known.LOCAL,
-            reasons=tuple(prepared.notes),
+            reasons=(*prepared.notes, *((DEFINITION_PLANNED,) if job.target.planned else ())),
             warning=bool(prepared.notes),
             data_not_restored=prepared.data_not_restored,
         )
@@ -227,9 +229,9 @@ class OneObject:
         self.table.settle(job.entry.uid, state, outcome.uid)
         result = self._result(job, outcome)
         result.code = code
-        lost = outcome.action is Action.SKIPPED and job.target.archived.resource == plan.VOLUMES
+        lost = outcome.action is Action.SKIPPED and job.target.archived.resource in plan.HOLD_DATA
         result.data_not_restored = outcome.data_not_restored or lost
-        if (outcome.action is Action.CREATED or outcome.awaited) and self.written(job, result, outcome):
+        if (outcome.action in _WRITTEN or outcome.awaited) and self.written(job, result, outcome):
             return
         self.tell(result, outcome)
 
@@ -249,7 +251,7 @@ class OneObject:
             entry.name,
             outcome.action,
             "; ".join(outcome.reasons),
-            known=outcome.known,
+            known=Known.ASSUMED if job.target.planned else outcome.known,
             paths=list(outcome.paths),
             warning=outcome.warning,
         )

@@ -23,10 +23,12 @@ class Target:
 
     :param relabelled: the target serves another version only: the object is sent under that one, with unknown fields
         refused, so that nothing is lost without a word.
+    :param planned: the target serves the archived version once the plan is carried out.
     """
 
     archived: Kind
     served: Kind
+    planned: bool = False
 
     @property
     def relabelled(self) -> bool:
