@@ -51,9 +51,9 @@ options:
     description:
       - Whether to make the bucket, container or directory if it does not exist. The directory gets mode 0700.
       - With O(location.provider=gcp), O(location.region) says where, and O(location.auth.account) in which project; if not set,
-        it is that of the credentials. A new bucket has uniform bucket-level access and public access prevention, unless
-        O(object_ownership) and O(block_public_access) say otherwise, and a label C(stowage-made) by which it is known again if the
-        store's answer is lost.
+        it is that of the credentials, or E(GOOGLE_CLOUD_PROJECT) for a person, who has none. A new bucket has uniform
+        bucket-level access and public access prevention, unless O(object_ownership) and O(block_public_access) say otherwise,
+        and a label C(stowage-made) by which it is known again if the store's answer is lost.
       - With O(location.provider=azure) the storage account must exist.
     type: bool
     default: false

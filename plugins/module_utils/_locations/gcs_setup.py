@@ -134,9 +134,11 @@ class GcsSetup(Setup):
             raise StowageError("invalid_option", "Nothing says which project the new bucket is to be in.", hint)
 
     def _project(self) -> str:
-        """The project of a new bucket: the one that the options demand, which is the credentials' own."""
+        """The project of a new bucket: the one that the options demand, which is the credentials' own; without it, where the
+        environment has things made, for who has no project."""
         identity = self._access.identity
-        return identity.account or min(projects_of(identity.credentials, identity.project), default="")
+        own = min(projects_of(identity.credentials, identity.project), default="")
+        return identity.account or own or identity.usual
 
     def _check_account(self) -> None:
         """Before the first write."""
