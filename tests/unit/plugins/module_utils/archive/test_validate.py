@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive import validate
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.document import CLUSTER_UID
@@ -166,8 +169,53 @@ def test_another_cluster_s_backups(place: Path) -> None:
     assert verdicts(run(place, cluster="other", cluster_uid="theirs"))["cluster_identity"] == "passed"
 
 
+@pytest.mark.parametrize("where", ["backup-old-2", "nightly-20260101t010000z-aaaa", "nightly-20260120t010000z-aaaa"])
+def test_another_cluster_s_backup_among_many(place: Path, where: str) -> None:
+    """Wherever it is among the names, and however many came after it."""
+    for number in range(5):
+        backup(place, "c", f"backup-old-{number}", "mine")
+    for number in range(1, 31):
+        backup(place, "c", f"nightly-202601{number:02}t010000z-aaaa", "mine")
+    assert verdicts(run(place, cluster="c", cluster_uid="mine"))["cluster_identity"] == "passed"
+    shutil.rmtree(place / "clusters" / "c" / "backups" / where)
+    backup(place, "c", where, "theirs")
+    assert verdicts(run(place, cluster="c", cluster_uid="mine"))["cluster_identity"] == "failed"
+    assert verdicts(run(place, cluster="c"))["cluster_identity"] == "warning"
+
+
+def test_more_backups_than_are_looked_at(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was looked at says nothing of the rest."""
+    monkeypatch.setattr(validate, "_SAMPLE", 10)
+    for number in range(30):
+        backup(place, "c", f"nightly-{number:02}", "mine")
+    checks = {check["id"]: check for check in run(place, cluster="c", cluster_uid="mine")["checks"]}
+    assert checks["cluster_identity"]["verdict"] == "unknown"
+    assert checks["cluster_identity"]["seen"] == "10 of 30 backups were looked at. They are of the cluster mine."
+    backup(place, "c", "other-01", "theirs")
+    assert verdicts(run(place, cluster="c", cluster_uid="mine"))["cluster_identity"] == "failed"
+
+
+@given(
+    st.lists(st.from_regex(r"[ab]{1,2}(-2026[0-9]{4}z)?[0-9]{0,2}", fullmatch=True), unique=True, max_size=40),
+    st.integers(0, 45),
+)
+def test_a_sample_has_something_of_each_series(names: list[str], most: int) -> None:
+    chosen = validate.sample(names, most)
+    assert len(chosen) == len(set(chosen)) == min(most, len(names))
+    assert set(chosen) <= set(names)
+    series = {validate._NUMBERED.sub("", name) for name in names}
+    assert len({validate._NUMBERED.sub("", name) for name in chosen}) == min(most, len(series))
+
+
+def test_a_sample_has_both_ends_and_the_middle() -> None:
+    names = [f"n-{number:03}" for number in range(101)]
+    assert validate.sample(names, 3) == ["n-100", "n-000", "n-050"]
+    assert sorted(validate.sample(names, 101)) == names
+
+
 def test_velero_s_backups_name_no_cluster() -> None:
-    assert validate.cluster_identity([], "mine").verdict is Verdict.PASSED
+    assert validate.cluster_identity(validate.Owners([]), "mine").verdict is Verdict.PASSED
+    assert validate.cluster_identity(validate.Owners([], 10, 20), "mine").verdict is Verdict.UNKNOWN
 
 
 def test_many_names_are_cut_short() -> None:
