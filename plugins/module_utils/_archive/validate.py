@@ -36,7 +36,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Ta
 if t.TYPE_CHECKING:
     from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
 
-OURS: t.Final = frozenset({"clusters", "workspaces"})
+OURS: t.Final = frozenset({"clusters/", "workspaces/"})
 VELERO_S: t.Final = frozenset({"backups", "restores", "restic", "metadata", "plugins", "kopia"})
 """What Velero 1.18 knows at the top level of a location (``pkg/persistence/object_store_layout.go``)."""
 _NAMES: t.Final = 1000
@@ -129,30 +129,33 @@ def _in_the_location(prober: Prober, aim: Aim, uid: str) -> list[Look]:
         return []
     found = location
     looks = [
-        Look(("foreign_names",), lambda: [foreign_names(_names(found, ""))]),
+        Look(("foreign_names",), lambda: [foreign_names(itertools.islice(found.list_names(""), _NAMES))]),
         Look(("leftovers",), lambda: sweep(prober, aim), alone=True),
     ]
     if aim.cluster:
         folder = layout.cluster_folder(aim.cluster)
-        looks.insert(1, Look(("cluster_folder",), lambda: [cluster_folder(_names(found, folder), aim.engine)]))
+        looks.insert(1, Look(("cluster_folder",), lambda: [cluster_folder(_folders(found, folder), aim.engine)]))
         looks.insert(2, Look(("cluster_identity",), lambda: [cluster_identity(_owners(found, aim.cluster), uid)]))
     return looks
 
 
-def _names(location: Location, folder: str) -> list[str]:
+def _folders(location: Location, folder: str) -> list[str]:
     return list(itertools.islice(location.list_folders(folder), _NAMES))
 
 
 def foreign_names(names: t.Iterable[str]) -> Check:
-    """What is at the top of the location. Pure."""
+    """What is at the top of the location. Pure.
+
+    :param names: folders have a slash at their end.
+    """
     foreign = sorted(set(names) - OURS)
     if foreign:
-        return warning("foreign_names", f"There are folders of others: {_shown(foreign)}.")
+        return warning("foreign_names", f"There are things of others: {_shown(foreign)}.")
     return passed("foreign_names", "Nothing of others is there.")
 
 
 def cluster_folder(names: t.Iterable[str], engine: str) -> Check:
-    """What is at the top of a cluster's folder. Pure."""
+    """Which folders are at the top of a cluster's. Pure."""
     foreign = sorted(set(names) - VELERO_S)
     if not foreign:
         return passed("cluster_folder", "It holds nothing that Velero does not know.")

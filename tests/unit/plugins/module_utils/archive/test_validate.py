@@ -139,12 +139,20 @@ def test_secrets_are_hidden_though_nothing_answers() -> None:
 def test_names_of_others(place: Path) -> None:
     for name in ("clusters", "workspaces", "photos", "music\x1b"):
         (place / name).mkdir()
+    (place / "dump.sql.gz").touch()
     found = run(place)
     check = next(check for check in found["checks"] if check["id"] == "foreign_names")
     assert check["verdict"] == "warning"
-    assert "photos" in check["seen"]
+    assert "photos/" in check["seen"]
+    assert "dump.sql.gz" in check["seen"]
     assert "\x1b" not in check["seen"]
     assert "clusters" not in check["seen"]
+
+
+@pytest.mark.parametrize("name", ["somebody-elses.sql.gz", "clusters"])
+def test_a_file_of_others(place: Path, name: str) -> None:
+    (place / name).touch()
+    assert verdicts(run(place))["foreign_names"] == "warning"
 
 
 @pytest.mark.parametrize(("engine", "verdict"), [("stowage", "warning"), ("velero", "failed")])
@@ -220,7 +228,7 @@ def test_velero_s_backups_name_no_cluster() -> None:
 
 def test_many_names_are_cut_short() -> None:
     seen = validate.foreign_names([f"n{number:02}" for number in range(20)]).seen
-    assert seen == "There are folders of others: n00, n01, n02, n03, n04 and 15 more."
+    assert seen == "There are things of others: n00, n01, n02, n03, n04 and 15 more."
 
 
 def test_what_is_damaged_does_not_stop_it(place: Path) -> None:
