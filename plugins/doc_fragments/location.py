@@ -126,7 +126,7 @@ options:
         description:
           - URL of Azure Resource Manager, V(https://), host and port, where it is not the public one of O(location.cloud), as with
             Azure Stack. Tokens for it are asked for by this URL. With an O(location.endpoint) that is not Azure's own, nothing is
-            asked of it unless this is set.
+            asked of it unless this is set. Nor does another one than Azure's own get tokens for credentials of the environment.
           - Only for O(location.provider=azure).
         type: str
       auth:
