@@ -105,11 +105,13 @@ def _endpoint(given: str) -> str:
 
 def _check_fit(report: Report, address: str, fail_on: str, result: dict[str, t.Any]) -> None:
     """Fails the task over a verdict that it is to fail over."""
-    bad = [Verdict.FAILED] if fail_on == "failed" else [Verdict.FAILED, Verdict.WARNING] if fail_on == "warning" else []
-    found = report.of(*bad) if bad else ()
-    if not found and (not bad or report.fit):
+    if fail_on == "never":
         return
-    over = found or report.of(Verdict.UNKNOWN)
+    # The worst first: what failed, what backups cannot do without and is not known, then warnings.
+    warned = report.of(Verdict.WARNING) if fail_on == "warning" else ()
+    over = (*report.of(Verdict.FAILED), *(one for one in report.against if one.verdict is Verdict.UNKNOWN), *warned)
+    if not over:
+        return
     first = over[0]
     more = f" (and {len(over) - 1} more)" if len(over) > 1 else ""
     message = f"{printable(address)} is not fit for backups: {first.id}: {printable(first.seen)}{more}"

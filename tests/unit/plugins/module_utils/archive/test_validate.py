@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive import validate
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.document import CLUSTER_UID
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.report import Verdict
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.catalogue import failed, unknown, warning
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.report import Check, Report, Verdict
 from ansible_collections.stowage.kubernetes.plugins.module_utils._progress import Progress
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
 from ansible_collections.stowage.kubernetes.plugins.modules import backup_location_info
@@ -114,6 +115,35 @@ def test_failing_over_a_failure(place: Path, fail_on: str, fails: bool) -> None:
     assert caught.value.error.details == {"checks": ["bucket"], "first_error_code": "bucket_not_found"}
     assert caught.value.error.hint
     assert caught.value.result["location"]["not_reached"] == ["permission", "integrity", "posture", "prefix"]
+
+
+NO_NAME = unknown("dns", "Not visible through the proxy.")
+NO_RIGHT = unknown("may_delete", "The store is busy.", error_code="throttled")
+UPLOAD = failed("upload", "None is left.", "quota")
+MODE = warning("directory_mode", "0755.")
+
+
+@pytest.mark.parametrize(
+    ("checks", "fail_on", "named"),
+    [
+        ([NO_NAME], "warning", []),
+        ([NO_NAME, NO_RIGHT], "failed", ["may_delete"]),
+        ([NO_NAME, NO_RIGHT], "never", []),
+        ([NO_NAME, MODE, NO_RIGHT], "warning", ["may_delete", "directory_mode"]),
+        ([NO_NAME, MODE, NO_RIGHT, UPLOAD], "failed", ["upload", "may_delete"]),
+        ([NO_NAME, MODE, NO_RIGHT, UPLOAD], "warning", ["upload", "may_delete", "directory_mode"]),
+    ],
+)
+def test_the_checks_that_are_named_are_those_it_fails_over(checks: list[Check], fail_on: str, named: list[str]) -> None:
+    """Not what could not be looked at and is no condition."""
+    report = Report(tuple(checks))
+    if not named:
+        validate._check_fit(report, "s3://b", fail_on, {})
+        return
+    with pytest.raises(TaskFailedError) as caught:
+        validate._check_fit(report, "s3://b", fail_on, {})
+    assert caught.value.error.details["checks"] == named
+    assert f"not fit for backups: {named[0]}:" in caught.value.error.message
 
 
 @pytest.mark.parametrize(
