@@ -384,7 +384,7 @@ def test_a_rule_that_expires_backups(minio: MinIO) -> None:
 
 def test_a_prefix_that_others_use(store: S3Store) -> None:
     bucket = new_bucket(store)
-    store.write(bucket, f"{PREFIX}/photos/a.jpg", b"x")
+    store.write(bucket, f"{PREFIX}/dump.sql.gz", b"x")
     store.write(bucket, f"{PREFIX}/clusters/{CLUSTER}/notes/x", b"x")
     found = look(options(store, bucket), cluster=CLUSTER, engine="velero")
     assert verdicts(found)["foreign_names"] == "warning"

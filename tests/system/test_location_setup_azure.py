@@ -361,10 +361,13 @@ def test_version_level_immutability_stays(account: Account) -> None:
     assert failure(account.options(bucket), object_lock_enabled=False)["error_code"] == "unsafe_change"
 
 
-@pytest.mark.parametrize("keyed", [False, True], ids=["token", "key"])
-def test_only_an_empty_container_is_deleted(account: Account, keyed: bool) -> None:
+KEPT: dict[str, Any] = {"containerDeleteRetentionPolicy": {"enabled": True, "days": 7}}
+
+
+def test_only_an_empty_container_is_deleted(account: Account) -> None:
     bucket = account.azurite.create_bucket(name())
-    location = account.by_key(bucket) if keyed else account.options(bucket)
+    location = account.options(bucket)
+    account.storage.service |= KEPT
 
     def stays() -> None:
         for check in (True, False):
@@ -387,6 +390,35 @@ def test_only_an_empty_container_is_deleted(account: Account, keyed: bool) -> No
     assert not exists(account, bucket)
     for check in (True, False):
         assert bring(location, check=check, state="absent")["changed"] is False
+
+
+@pytest.mark.parametrize("how", ["off", "unset", "key", "no subscription"])
+def test_a_container_is_deleted_only_if_that_can_be_undone(account: Account, how: str) -> None:
+    """Nothing else would protect a backup that begins between the last look and the request."""
+    bucket = account.azurite.create_bucket(name())
+    location = account.by_key(bucket) if how == "key" else account.options(bucket)
+    if how == "no subscription":
+        location["subscription"] = None
+    elif how == "off":
+        account.storage.service["containerDeleteRetentionPolicy"] = {"enabled": False}
+    for check in (True, False):
+        found = failure(location, check=check, state="absent")
+        assert found["error_code"] == "unsafe_change"
+        assert "soft delete" in found["hint"] if how in {"off", "unset"} else "token" in found["hint"]
+    assert exists(account, bucket)
+    account.azurite.write(bucket, "x", b"x")
+    assert failure(location, state="absent")["error_code"] == "bucket_not_empty"
+    gone = {**location, "bucket": name()}
+    assert bring(gone, state="absent")["changed"] is False
+
+
+def test_who_may_not_see_whether_that_can_be_undone(account: Account) -> None:
+    bucket = account.azurite.create_bucket(name())
+    account.storage.service |= KEPT
+    account.entra.arm.denied = {f"{SERVICE}/read"}
+    found = failure(account.options(bucket), state="absent")
+    assert found["error_details"]["actions"] == [f"{SERVICE}/read"]
+    assert exists(account, bucket)
 
 
 # permissions and accounts

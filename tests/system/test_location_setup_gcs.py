@@ -392,6 +392,23 @@ def test_a_name_that_somebody_else_has(plain: GoogleServer) -> None:
     assert failed["error_code"] == "bucket_wrong_owner"
 
 
+def test_a_name_that_somebody_else_takes_while_an_answer_is_lost(plain: GoogleServer) -> None:
+    """Theirs is neither taken for ours nor changed, though it may be read and written to."""
+    bucket = name()
+
+    def take(exchange: Exchange) -> int | None:
+        plain.create_bucket(bucket, location="US", labels={"stowage-made": "0" * 32}, **OPEN)
+        return answer(503)(exchange)
+
+    with FaultProxy(plain.endpoint, tls=tls(plain)) as proxy:
+        proxy.add(Fault(take, "POST", "/storage/v1/b"))
+        failed = failure(through(plain, proxy, bucket), create_bucket=True, **SETTINGS)
+        assert [one.status for one in proxy.ended("POST") if one.target.startswith("/storage/")] == [503, 409]
+        assert not proxy.ended("PATCH")
+    assert failed["error_code"] == "bucket_wrong_owner"
+    assert plain.objects.bucket(bucket).resource()["metageneration"] == "1"
+
+
 def test_a_store_that_does_not_keep_what_it_accepts(plain: GoogleServer) -> None:
     bucket = plain.create_bucket(name())
     with FaultProxy(plain.endpoint, tls=tls(plain)) as proxy:

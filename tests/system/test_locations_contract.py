@@ -406,6 +406,19 @@ def test_folders(place: Place) -> None:
     assert list(location.list_folders("clusters/none/")) == []
 
 
+def test_names_of_one_level(place: Place) -> None:
+    location = place.open()
+    assert list(location.list_names("")) == []
+    for key in ("clusters/one/a", "clusters/two words/b/c", "clusters/file", "clusters/one-file", "file"):
+        location.create(key, b"")
+    assert sorted(location.list_names("")) == ["clusters/", "file"]
+    assert sorted(location.list_names("clusters/")) == ["file", "one-file", "one/", "two words/"]
+    assert sorted(location.list_names("clusters/one/")) == ["a"]
+    assert list(location.list_names("clusters/none/")) == []
+    assert list(location.delete(["clusters/one/a"])) == []
+    assert sorted(location.list_names("clusters/")) == ["file", "one-file", "two words/"]
+
+
 @pytest.mark.parametrize("key", WEIRD_KEYS)
 def test_keys_with_unusual_characters(place: Place, key: str) -> None:
     location = place.open()

@@ -114,6 +114,12 @@ def parse_policy(answer: ArmAnswer) -> Policy | None:
     return Policy(days, str(found.get("state", "")) == "Locked", etag, found)
 
 
+def keeps_deleted_containers(service: Json) -> bool:
+    """Whether a container that is deleted can be restored with what was in it, by the Blob service's properties:
+    https://learn.microsoft.com/azure/storage/blobs/soft-delete-container-overview."""
+    return _dict(service, "containerDeleteRetentionPolicy").get("enabled") is True
+
+
 def _dict(document: Json, name: str) -> dict[str, t.Any]:
     found = document.get(name)
     return found if isinstance(found, dict) else {}

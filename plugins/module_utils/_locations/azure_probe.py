@@ -56,7 +56,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.endp
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.prober import UPLOAD_NAME, Aim, Look, Prober
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.readings import Reading
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.report import Check, Layer, failed
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.report import Check, Layer, Verdict, failed
 
 if t.TYPE_CHECKING:
     from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
@@ -228,7 +228,11 @@ class AzureProber(Prober):
         if not subscription or failed([check]):
             return check
         auth = self._options.get("auth") or {}
-        arm = open_arm(self._settings, auth, self._environ, self._trust.verify, self._stopped)
+        try:
+            arm = open_arm(self._settings, auth, self._environ, self._trust.verify, self._stopped)
+        except StowageError as error:
+            # The credentials are good for the data.
+            return of_error("account", error, Verdict.UNKNOWN)
         if arm is None:
             return azure_judge.subscription_check(subscription, None)
         self._ends.append(arm.close)
