@@ -50,6 +50,7 @@ ACTIONS: t.Final[t.Mapping[str, str]] = {
     "get_bucket_ownership_controls": "s3:GetBucketOwnershipControls",
     "put_bucket_ownership_controls": "s3:PutBucketOwnershipControls",
 }
+_AMAZON: t.Final = "amazons3"
 _OF_OBJECTS: t.Final = frozenset(
     {
         "head_object",
@@ -78,6 +79,12 @@ class S3Calls(Retries):
         self._owner_is_wrong: bool | None = None
         self.server = ""
         """What the store calls itself, in lower case; empty before its first answer."""
+
+    @property
+    def aws(self) -> bool:
+        """Whether the store is Amazon S3: AWS's own endpoint, or another of which the location says so and that calls itself
+        what S3 does. The location's word alone is not enough: to take another store for S3 can cost backups."""
+        return self.settings.own_endpoint or (self.settings.provider == "aws" and self.server == _AMAZON)
 
     @property
     def address(self) -> str:

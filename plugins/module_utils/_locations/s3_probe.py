@@ -246,7 +246,7 @@ class S3Prober(Prober):
     def _of_permissions(self) -> list[Look]:
         reader = SettingsReader(self._calls)
         versioning = reader.versioning() if "delete" in self._aim.access else Reading[Versioning]("unknown")
-        wanted = rights(self._aim, self._settings.prefix, aws=self._settings.provider == "aws", versioning=versioning)
+        wanted = rights(self._aim, self._settings.prefix, aws=self._calls.aws, versioning=versioning)
         looks = [Look((right.id,), functools.partial(self._ask, right)) for right in wanted]
         if "write" in self._aim.access:
             looks.append(Look(("upload",), self._upload, alone=True))
@@ -286,7 +286,7 @@ class S3Prober(Prober):
     # posture
 
     def _of_posture(self) -> list[Look]:
-        reader, aws = SettingsReader(self._calls), self._settings.provider == "aws"
+        reader, aws = SettingsReader(self._calls), self._calls.aws
         bucket, prefix, engine = self._settings.bucket, self._settings.prefix, self._aim.engine
         sweeps = "minio" in self._server
 

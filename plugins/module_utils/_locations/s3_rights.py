@@ -52,7 +52,7 @@ def rights(aim: Aim, prefix: str, *, aws: bool, versioning: Reading[Versioning])
     """The permissions that a location needs. Pure but for random names.
 
     :param prefix: the location's, with a slash at its end or empty.
-    :param aws: whether the store is Amazon S3, or says that it does the same.
+    :param aws: whether the store is Amazon S3.
     :param versioning: decides how the right to delete is asked for.
     """
     key = prefix + aim.upload_key

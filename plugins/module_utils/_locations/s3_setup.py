@@ -140,9 +140,9 @@ class S3Setup(Setup):
             self._settings.bucket,
             self._settings.prefix,
             partition(self._settings.region),
-            self._settings.provider == "aws",
+            self._calls.aws,
             "minio" in self._calls.server,
-            self._settings.provider == "aws" or "seaweedfs" in self._calls.server,
+            self._calls.aws or "seaweedfs" in self._calls.server,
             **readings,
         )
 
@@ -305,7 +305,7 @@ class S3Setup(Setup):
     def plan_removal(self) -> Plan:
         if not self._see(Wanted()).present:
             return Plan(Wanted(), False)
-        if self._settings.provider != "aws" and "minio" not in self._calls.server:
+        if not self._calls.aws and "minio" not in self._calls.server:
             raise StowageError(
                 "unsupported_by_store",
                 "Only AWS and MinIO are known to keep a bucket that is not empty; others (SeaweedFS) delete it with what is in "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import threading
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.desired import Encryption, Retention, Wanted
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.registry import open_setup
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_client import S3Settings
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_lifecycle import NAMESPACE
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.setup import Outcome, Setup
@@ -214,6 +216,7 @@ def test_a_retention_that_got_stricter_after_the_look_stays(store: LateStore) ->
 
 def test_enabling_object_lock_keeps_a_retention_that_somebody_set_meanwhile(store: LateStore) -> None:
     store.kept["versioning"] = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    store.named = "AmazonS3"
     setup = setup_of(store.endpoint, provider="aws")
     plan = setup.plan(Wanted(object_lock_enabled=True))
     assert [change.setting for change in plan.changes] == ["object_lock_enabled"]
@@ -292,6 +295,40 @@ def test_whose_a_new_bucket_would_be_must_be_known(store: LateStore) -> None:
         setup.plan(Wanted(create_bucket=True))
     assert caught.value.code == "invalid_option"
     assert "sts_endpoint" in caught.value.hint
+
+
+@pytest.mark.parametrize("named", ["SeaweedFS 30GB 4.48", "nginx", ""])
+def test_a_store_is_not_aws_because_the_location_says_so(store: LateStore, named: str) -> None:
+    """It could delete a bucket with what is in it, or be behind a server that ends TLS."""
+    store.named = named
+    setup: Any = setup_of(store.endpoint, provider="aws")
+    with pytest.raises(StowageError) as caught:
+        setup.plan_removal()
+    assert caught.value.code == "unsupported_by_store"
+    seen = setup._see(Wanted(tls_only=True))
+    setup.close()
+    assert seen.aws is False
+    assert seen.sees_tls is ("SeaweedFS" in named)
+    assert {method for method, _target in store.seen} <= {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize(
+    ("provider", "endpoint", "named", "aws"),
+    [
+        ("aws", "", "", True),
+        ("aws", "https://s3.eu-west-1.amazonaws.com", "", True),
+        ("aws", "https://bucket.vpce-1a2b.s3.eu-west-1.vpce.amazonaws.com", "", True),
+        ("aws", "https://emulator.example.com", "AmazonS3", True),
+        ("aws", "https://emulator.example.com", "AmazonS3 2", False),
+        ("aws", "https://store.example.com", "", False),
+        ("minio", "https://store.example.com", "AmazonS3", False),
+    ],
+)
+def test_which_stores_are_aws(provider: str, endpoint: str, named: str, aws: bool) -> None:
+    settings = S3Settings.from_options({"provider": provider, "endpoint": endpoint, "bucket": "backups"}, {})
+    calls = S3Calls(None, settings, threading.Event())
+    calls.note_answer({"server": named})
+    assert calls.aws is aws
 
 
 class OnlyLists(OddServer):
