@@ -253,7 +253,30 @@ def test_nothing_is_set(told: ToldServer) -> None:
     assert found["object_lock"].verdict is Verdict.PASSED
     assert found["anonymous_listing"].error_code == "bucket_public", "it lists for everybody"
     assert found["conditional_create"].verdict is Verdict.UNKNOWN, "writing was not asked for"
-    assert [target for method, target in told.seen if method == "PUT"] == []
+    assert found["anonymous_reading"].error_code == "bucket_public", "nobody is told that there is no such object"
+    assert found["anonymous_writing"].error_code == "bucket_public", "nobody is told that there is no such upload"
+    assert all("uploadId=" in target for method, target in told.seen if method == "PUT"), "no object was put"
+
+
+@pytest.mark.parametrize(
+    ("answer", "first", "verdict"),
+    [
+        ((206, b"x"), True, Verdict.FAILED),
+        ((416, xml("InvalidRange")), True, Verdict.FAILED),
+        ((404, xml("NoSuchKey")), False, Verdict.FAILED),
+        ((403, xml("AccessDenied")), True, Verdict.PASSED),
+        ((403, xml("AccessDenied")), False, Verdict.UNKNOWN),
+        ((404, b"<html>"), False, Verdict.UNKNOWN),
+        ((503, xml("SlowDown")), True, Verdict.UNKNOWN),
+    ],
+)
+def test_what_is_read_without_credentials(
+    told: ToldServer, answer: tuple[int, bytes], first: bool, verdict: Verdict
+) -> None:
+    """AWS does not tell nobody that an object is missing, so that without one there nothing is learnt."""
+    bucket_of(told, GET=answer)
+    told.told["GET list-type"] = (200, listing("backups", *(["clusters/a/b"] if first else [])), XML)
+    assert posture(told)["anonymous_reading"].verdict is verdict
 
 
 def test_every_thing_is_asked_of_what_does_not_exist(told: ToldServer) -> None:
