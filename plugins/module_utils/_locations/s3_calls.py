@@ -31,6 +31,7 @@ ACTIONS: t.Final[t.Mapping[str, str]] = {
     "delete_object": "s3:DeleteObject",
     "delete_objects": "s3:DeleteObject",
     "list_object_versions": "s3:ListBucketVersions",
+    "list_buckets": "s3:ListAllMyBuckets",
     "create_bucket": "s3:CreateBucket",
     "delete_bucket": "s3:DeleteBucket",
     "get_bucket_versioning": "s3:GetBucketVersioning",
@@ -95,10 +96,9 @@ class S3Calls(Retries):
         """Sends one request, in snake case as botocore names it, and returns its answer. :raises LocationError: if it failed."""
         # A bucket that is being made has no owner yet.
         owner = {} if operation == "create_bucket" else self._owner
+        bucket = {} if operation == "list_buckets" else {"Bucket": self.settings.bucket, **owner}
         try:
-            answer: dict[str, t.Any] = getattr(self._client, operation)(
-                Bucket=self.settings.bucket, **{**owner, **parameters}
-            )
+            answer: dict[str, t.Any] = getattr(self._client, operation)(**{**bucket, **parameters})
         except StowageError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever botocore raises becomes an error of ours

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import hashlib
 import threading
 import urllib.parse
@@ -329,6 +330,65 @@ def test_which_stores_are_aws(provider: str, endpoint: str, named: str, aws: boo
     calls = S3Calls(None, settings, threading.Event())
     calls.note_answer({"server": named})
     assert calls.aws is aws
+
+
+class TakenStore(OddServer):
+    """Loses the answer to a new bucket, and then says that there is one. `own` are the ages of the caller's buckets."""
+
+    def __init__(self, code: str, own: dict[str, datetime.timedelta] | None) -> None:
+        super().__init__()
+        self.code = code
+        self.own = own
+        self.asked = 0
+
+    def choose(self, request: Handler) -> Answer:
+        path = urllib.parse.urlsplit(request.path)
+        if request.command == "PUT" and not path.query:
+            self.asked += 1
+            if self.asked == 1:
+                raise ConnectionResetError
+            return 409, xml(self.code), XML
+        if path.path == "/":
+            return (403, xml("AccessDenied"), XML) if self.own is None else (200, self._buckets(self.own), XML)
+        return (200, listing("backups"), XML) if self.asked else (404, xml("NoSuchBucket"), XML)
+
+    def _buckets(self, own: dict[str, datetime.timedelta]) -> bytes:
+        now = datetime.datetime.now(datetime.UTC)
+        listed = "".join(
+            f"<Bucket><Name>{name}</Name><CreationDate>{(now - age).isoformat()}</CreationDate></Bucket>"
+            for name, age in own.items()
+        )
+        return f"<ListAllMyBucketsResult><Buckets>{listed}</Buckets></ListAllMyBucketsResult>".encode()
+
+
+NOW, LATER = datetime.timedelta(0), datetime.timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("code", "own", "fails"),
+    [
+        ("BucketAlreadyOwnedByYou", None, ""),
+        ("BucketAlreadyExists", {"other": NOW, "backups": NOW}, ""),
+        ("BucketAlreadyExists", {"other": NOW}, "bucket_wrong_owner"),
+        ("BucketAlreadyExists", {}, "bucket_wrong_owner"),
+        ("BucketAlreadyExists", {"backups": LATER}, "outcome_unknown"),
+        ("BucketAlreadyExists", None, "outcome_unknown"),
+    ],
+)
+def test_a_bucket_whose_creation_was_answered_by_nothing(
+    code: str, own: dict[str, datetime.timedelta] | None, fails: str
+) -> None:
+    """Clouds share the names of buckets: what exists may have been somebody else's all along, and hidden."""
+    server = TakenStore(code, own)
+    setup = setup_of(server.endpoint)
+    try:
+        outcome = setup.apply(setup.plan(Wanted(create_bucket=True)))
+        assert (outcome.error.code if outcome.error else "") == fails
+        assert [change.setting for change in outcome.done] == ([] if fails else ["bucket"])
+        assert server.asked == 2
+    finally:
+        setup.close()
+        server.stop()
 
 
 class OnlyLists(OddServer):
