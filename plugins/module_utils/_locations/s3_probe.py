@@ -237,7 +237,7 @@ class S3Prober(Prober):
         looks = [Look(("bucket", "listing"), lambda: bucket_checks(self._listing, self._settings))]
         if self._listing.error is None and self._listing.genuine:
             looks.append(Look(("region",), lambda: [region_check(self._calls, self._listing)]))
-            account = self._identity.get("account", "") if self._settings.own_endpoint else ""
+            account = self._identity.get("account", "")
             looks.append(Look(("bucket_owner",), lambda: [owner_check(self._calls, account, self._listing.prefix)]))
         return looks
 

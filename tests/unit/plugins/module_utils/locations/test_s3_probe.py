@@ -403,8 +403,8 @@ def test_what_is_known_of_stores(server: str, known: bool) -> None:
 class Scripted(S3Calls):
     """Answers each operation, or refuses it, as told; remembers what it was asked."""
 
-    def __init__(self, **answers: dict[str, Any] | BaseException) -> None:
-        options = {"provider": "aws", "bucket": "backups", "region": "eu-west-1"}
+    def __init__(self, *, owner: str = "", **answers: dict[str, Any] | BaseException) -> None:
+        options = {"provider": "aws", "bucket": "backups", "region": "eu-west-1", "bucket_owner": owner}
         super().__init__(None, s3_client.S3Settings.from_options(options, {}), threading.Event())
         self._answers = answers
         self.asked: list[tuple[str, dict[str, Any]]] = []
@@ -448,6 +448,16 @@ def test_the_owner() -> None:
     assert (other.verdict, other.error_code) == (Verdict.WARNING, "bucket_wrong_owner")
     assert owner_check(calls, "", "p/").verdict is Verdict.UNKNOWN
     assert owner_check(Scripted(list_objects_v2=refused("throttled", "SlowDown")), "1", "").verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("account", ["111122223333", ""])
+def test_the_owner_that_the_location_names(account: str) -> None:
+    """A bucket in another account than the caller's is the common case; that it could be listed shows that it is there."""
+    calls = Scripted(owner="444455556666")
+    found = owner_check(calls, account, "p/")
+    assert found.verdict is Verdict.PASSED
+    assert "444455556666" in found.seen
+    assert calls.asked == []
 
 
 def test_a_marker_that_was_made_after_all_is_taken_back() -> None:
