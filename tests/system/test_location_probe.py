@@ -373,6 +373,45 @@ def test_a_public_bucket(minio: MinIO) -> None:
     assert found["fit"] is False
 
 
+def let_anybody(store: S3Store, bucket: str, action: str, below: str) -> None:
+    """Lets anybody do something with the objects below a prefix."""
+    resource = f"arn:aws:s3:::{bucket}/{below}*"
+    statement = {"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": [action], "Resource": [resource]}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    store.client().put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["an object", "nothing"])
+@pytest.mark.parametrize(
+    ("action", "tried"),
+    [
+        ("s3:GetObject", "anonymous_reading"),
+        ("s3:PutObject", "anonymous_writing"),
+        ("s3:DeleteObject", "anonymous_writing"),
+    ],
+)
+def test_a_bucket_that_anybody_may_use(store: S3Store, action: str, tried: str, there: bool) -> None:
+    """MinIO says of each of these policies that it is not public. SeaweedFS lets nobody write all the same."""
+    bucket = new_bucket(store, versioning=True)
+    if there:
+        store.write(bucket, f"{PREFIX}/clusters/{CLUSTER}/backups/b/x", b"x")
+    let_anybody(store, bucket, action, f"{PREFIX}/")
+    before = traces(store, bucket)
+    found = look(options(store, bucket))
+    expected = ["policy_status", *([tried] if store.name == "minio" or action == "s3:GetObject" else [])]
+    assert failures(found) == [(name, "bucket_public") for name in sorted(expected, reverse=True)]
+    assert found["fit"] is False
+    assert any(action in check["seen"] for check in found["checks"] if check["id"] == "policy_status")
+    assert traces(store, bucket) == before
+
+
+def test_what_anybody_may_read_elsewhere_is_not_the_location(minio: MinIO) -> None:
+    bucket = new_bucket(minio)
+    for below, verdict in (("photos/", "passed"), ("fle", "failed")):
+        let_anybody(minio, bucket, "s3:GetObject", below)
+        assert verdicts(look(options(minio, bucket)))["policy_status"] == verdict
+
+
 def test_a_rule_that_expires_backups(minio: MinIO) -> None:
     bucket = new_bucket(minio)
     rules: Any = [{"ID": "tidy", "Status": "Enabled", "Filter": {"Prefix": PREFIX}, "Expiration": {"Days": 30}}]

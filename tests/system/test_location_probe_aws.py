@@ -14,7 +14,7 @@ import pytest
 from support import modules
 from support.aws import allow, document
 from testbed import MiniStack
-from testbed.ministack import BUCKET_ACCOUNT
+from testbed.ministack import BUCKET_ACCOUNT, OTHER_ACCOUNT, WORKLOAD_ACCOUNT
 
 PREFIX = "fleet"
 RIGHTS = (
@@ -85,6 +85,24 @@ def test_exactly_what_is_forbidden_is_named(ministack: MiniStack, bucket: str, f
     assert found["fit"] is False
     assert any(forbidden in check["fix"] for check in found["checks"] if check["verdict"] == "failed")
     assert traces(ministack, bucket) == []
+
+
+def test_a_bucket_of_another_account(ministack: MiniStack) -> None:
+    name = ministack.create_bucket(f"owned-{uuid.uuid4().hex[:12]}")
+    access, secret = ministack.user(WORKLOAD_ACCOUNT, f"user-{uuid.uuid4().hex[:10]}", document(allow("s3:*")))
+    arn = f"arn:aws:s3:::{name}"
+    theirs = allow("s3:*", [arn, f"{arn}/*"], Principal={"AWS": f"arn:aws:iam::{WORKLOAD_ACCOUNT}:root"})
+    ministack.client().put_bucket_policy(Bucket=name, Policy=document(theirs))
+    location = user(ministack, name, RIGHTS)
+    location["auth"] |= {"access_key": access, "secret_key": secret}
+
+    def owner(**more: str) -> tuple[str, str]:
+        found = {check["id"]: check for check in look({**location, **more})["checks"]}
+        return found["bucket_owner"]["verdict"], found["bucket_owner"]["error_code"]
+
+    assert owner() == ("warning", "bucket_wrong_owner")
+    assert owner(bucket_owner=BUCKET_ACCOUNT) == ("passed", "")
+    assert owner(bucket_owner=OTHER_ACCOUNT) == ("failed", "bucket_wrong_owner")
 
 
 def test_a_hundred_probes_leave_nothing_under_lock(ministack: MiniStack, bucket: str) -> None:

@@ -18,6 +18,7 @@ what is inside):
   "Verifying bucket ownership with bucket owner condition". ministack ignores the header.
 - The audience of a web identity's token may be a list of one, as Kubernetes writes it: AWS's own EKS relies on that. ministack
   compares the list with the condition's text.
+- S3 calls itself `AmazonS3` in the header Server, as each sample answer of AWS's API reference has it. ministack says nothing.
 - Nothing but the given port is opened (as root, ministack opens 443 too).
 """
 
@@ -124,6 +125,18 @@ def read_lists_of_audiences() -> None:
     sts._web_identity_principal = principal
 
 
+def say_what_it_stands_for() -> None:
+    """S3's answers, which are those with an `x-amz-id-2`, name the server."""
+    app = part("app")
+    original = app._asgi_header_list
+
+    def listed(headers: dict[str, Any]) -> Any:
+        names = {name.lower() for name in headers}
+        return original({**headers, "Server": "AmazonS3"} if "x-amz-id-2" in names else headers)
+
+    app._asgi_header_list = listed
+
+
 def open_no_other_port() -> None:
     """The given port is the only one."""
     app = part("app")
@@ -154,6 +167,7 @@ def main(packages: str, session_seconds: int) -> None:
     repair_foreign_buckets()
     honour_expected_owner()
     read_lists_of_audiences()
+    say_what_it_stands_for()
     open_no_other_port()
     if session_seconds:
         shorten_sessions(session_seconds)

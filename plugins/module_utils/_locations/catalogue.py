@@ -236,12 +236,22 @@ CATALOGUE: t.Final[t.Mapping[str, Kind]] = {
     ),
     "policy_status": Kind(
         _S,
-        "A public policy gives backups, with all their Secrets, to anybody.",
-        "Remove the statements with Principal * from the bucket's policy.",
+        "A public policy gives backups, with all their Secrets, to anybody, or lets anybody overwrite and delete them.",
+        "Remove the statements that allow Principal * something from the bucket's policy.",
     ),
     "anonymous_listing": Kind(
         _S,
         "What can be listed without credentials mostly can be read without, too.",
+        "Remove public access from the bucket's policy and ACL.",
+    ),
+    "anonymous_reading": Kind(
+        _S,
+        "Backups hold every Secret that was captured: what can be read without credentials is everybody's.",
+        "Remove public access from the bucket's policy and ACL, and replace the Secrets that were captured.",
+    ),
+    "anonymous_writing": Kind(
+        _S,
+        "Whoever can write without credentials can delete backups, or put others in their places.",
         "Remove public access from the bucket's policy and ACL.",
     ),
     "tls_only": Kind(

@@ -13,13 +13,13 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.cata
     check,
     failed,
     passed,
-    unknown,
     unsupported,
     warning,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.keys import printable
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.readings import Reading
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.report import Check, Verdict
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_public import open_to_anybody
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_settings import (
     Encryption,
     ObjectLock,
@@ -102,21 +102,30 @@ def public_access_check(reading: Reading[PublicAccessBlock]) -> Check:
     return passed("public_access_block", "All four settings are on.")
 
 
-def policy_status_check(reading: Reading[bool]) -> Check:
-    if found := unread("policy_status", reading):
-        return found
-    if reading.value:
+def policy_status_check(
+    status: Reading[bool], policy: Reading[dict[str, t.Any]], bucket: str, prefix: str, *, aws: bool
+) -> Check:
+    """Whether the bucket's policy lets anybody in.
+
+    :param status: what the store says itself. That it is not public counts only if the store is AWS: MinIO says so of a
+        policy that lets anybody read, or write, but not both.
+    :param prefix: the location's, with a slash at its end or empty.
+    """
+    actions = [] if policy.value is None else open_to_anybody(policy.value, bucket, prefix)
+    if aws and status.state in {"set", "unset"} and not status.value:
+        return passed("policy_status", "The bucket's policy is not public.")
+    if actions:
+        seen = f"The bucket's policy allows anybody: {printable(', '.join(actions[:10]), 300)}."
+        return failed("policy_status", seen, "bucket_public")
+    if status.value:
         return failed("policy_status", "The bucket's policy is public.", "bucket_public")
-    return passed("policy_status", "The bucket's policy is not public.")
-
-
-def anonymous_check(listed: bool | None, seen: str) -> Check:
-    """:param listed: whether the bucket could be listed without credentials; ``None`` if that could not be learnt."""
-    if listed is None:
-        return unknown("anonymous_listing", seen, fix="")
-    if listed:
-        return failed("anonymous_listing", seen, "bucket_public")
-    return passed("anonymous_listing", seen)
+    asked: tuple[str, Reading[t.Any]] = ("tls_only", policy)
+    if aws and policy.value is None:
+        asked = ("policy_status", status)
+    if found := readings.unread("policy_status", asked[1], AUDIT_ACTIONS[asked[0]]):
+        return found
+    lets_in = "No statement of the bucket's policy lets anybody into the location."
+    return passed("policy_status", lets_in if policy.value is not None else "The bucket has no policy.")
 
 
 def tls_only_check(reading: Reading[dict[str, t.Any]], bucket: str, *, aws: bool) -> Check:

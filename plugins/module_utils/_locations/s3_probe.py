@@ -11,7 +11,7 @@ import threading
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations import network, s3_judge
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations import network, s3_anonymous, s3_judge
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.botocore_session import require_botocore
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.catalogue import (
     failed,
@@ -237,20 +237,23 @@ class S3Prober(Prober):
         looks = [Look(("bucket", "listing"), lambda: bucket_checks(self._listing, self._settings))]
         if self._listing.error is None and self._listing.genuine:
             looks.append(Look(("region",), lambda: [region_check(self._calls, self._listing)]))
-            account = self._identity.get("account", "") if self._settings.own_endpoint else ""
+            account = self._identity.get("account", "")
             looks.append(Look(("bucket_owner",), lambda: [owner_check(self._calls, account, self._listing.prefix)]))
         return looks
 
     # permission and integrity
 
     def _of_permissions(self) -> list[Look]:
-        reader = SettingsReader(self._calls)
-        versioning = reader.versioning() if "delete" in self._aim.access else Reading[Versioning]("unknown")
-        wanted = rights(self._aim, self._settings.prefix, aws=self._settings.provider == "aws", versioning=versioning)
+        versioning = self._versioning if "delete" in self._aim.access else Reading[Versioning]("unknown")
+        wanted = rights(self._aim, self._settings.prefix, aws=self._calls.aws, versioning=versioning)
         looks = [Look((right.id,), functools.partial(self._ask, right)) for right in wanted]
         if "write" in self._aim.access:
             looks.append(Look(("upload",), self._upload, alone=True))
         return looks
+
+    @functools.cached_property
+    def _versioning(self) -> Reading[Versioning]:
+        return SettingsReader(self._calls).versioning()
 
     @property
     def _server(self) -> str:
@@ -286,7 +289,7 @@ class S3Prober(Prober):
     # posture
 
     def _of_posture(self) -> list[Look]:
-        reader, aws = SettingsReader(self._calls), self._settings.provider == "aws"
+        reader, aws = SettingsReader(self._calls), self._calls.aws
         bucket, prefix, engine = self._settings.bucket, self._settings.prefix, self._aim.engine
         sweeps = "minio" in self._server
 
@@ -299,7 +302,12 @@ class S3Prober(Prober):
             return [s3_judge.encryption_check(found, self._round.algorithm, self._round.key)]
 
         def versioning() -> list[Check]:
-            return [s3_judge.versioning_check(note("versioning", reader.versioning(), lambda value: value.status))]
+            return [s3_judge.versioning_check(note("versioning", self._versioning, lambda value: value.status))]
+
+        def policy() -> list[Check]:
+            found = reader.policy()
+            status = s3_judge.policy_status_check(reader.policy_public(), found, bucket, prefix, aws=aws)
+            return [status, s3_judge.tls_only_check(found, bucket, aws=aws)]
 
         def lock() -> list[Check]:
             found = note("default_retention", reader.object_lock(), lambda value: value.mode or None)
@@ -314,29 +322,30 @@ class S3Prober(Prober):
             Look(("versioning",), versioning),
             Look(("object_lock", "default_retention"), lock),
             Look(("public_access_block",), lambda: [s3_judge.public_access_check(reader.public_access_block())]),
-            Look(("policy_status",), lambda: [s3_judge.policy_status_check(reader.policy_public())]),
-            Look(("anonymous_listing",), self._anonymous),
-            Look(("tls_only",), lambda: [s3_judge.tls_only_check(reader.policy(), bucket, aws=aws)]),
+            Look(("policy_status", "tls_only"), policy),
+            Look(("anonymous_listing", "anonymous_reading", "anonymous_writing"), self._anonymous),
             Look(("stale_uploads", "lifecycle_expiry", "lifecycle_archive"), lifecycle),
             Look(("ownership",), lambda: [s3_judge.ownership_check(reader.ownership())]),
             Look(("requester_pays",), lambda: [s3_judge.payer_check(reader.payer())]),
         ]
 
     def _anonymous(self) -> list[Check]:
-        """Lists without credentials, which must be refused."""
+        """Tries without credentials, which must be refused."""
         client = make_client(
             self._settings, None, self._trust.verify, self._pair, signed=False, read_seconds=READ_SECONDS
         )
         note_roots(client)
+        nobody, prefix = S3Calls(client, self._settings, self._stopped), self._settings.prefix
+        every = rights(Aim(self._aim.cluster), prefix, aws=self._calls.aws, versioning=self._versioning)
+        folder, shows = prefix + self._aim.folder, self._shows_what_is_missing
         try:
-            found = list_bucket(S3Calls(client, self._settings, self._stopped), self._listing.prefix)
+            return [
+                s3_anonymous.listing_check(nobody, self._listing.prefix),
+                s3_anonymous.reading_check(nobody, self._listing, folder, shows_what_is_missing=shows),
+                s3_anonymous.writing_check(nobody, self._calls, every, prefix),
+            ]
         finally:
             client.close()
-        if found.error is None and found.genuine:
-            return [s3_judge.anonymous_check(True, "The bucket can be listed without credentials.")]
-        if found.error is not None and found.error.failure.status in {401, 403}:
-            return [s3_judge.anonymous_check(False, "Listing without credentials is refused.")]
-        return [s3_judge.anonymous_check(None, "What was answered to a listing without credentials says nothing.")]
 
 
 def account_check(expected: str, account: str) -> Check:

@@ -52,7 +52,7 @@ def rights(aim: Aim, prefix: str, *, aws: bool, versioning: Reading[Versioning])
     """The permissions that a location needs. Pure but for random names.
 
     :param prefix: the location's, with a slash at its end or empty.
-    :param aws: whether the store is Amazon S3, or says that it does the same.
+    :param aws: whether the store is Amazon S3.
     :param versioning: decides how the right to delete is asked for.
     """
     key = prefix + aim.upload_key
@@ -114,10 +114,11 @@ def partition(region: str) -> str:
     return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
-def ask(calls: S3Calls, right: Right, prefix: str, *, hidden: bool) -> Check:
+def ask(calls: S3Calls, right: Right, prefix: str, *, hidden: bool, undoes: S3Calls | None = None) -> Check:
     """Asks for a permission. Nothing raises for what the store answers.
 
     :param hidden: the bucket may not be listed, and so the store hides that an object is missing.
+    :param undoes: takes back what should not have been made, if ``calls`` might not.
     """
     settings = calls.settings
     named = {"action": right.action, "resource": resource(right, settings.bucket, prefix, settings.region)}
@@ -127,7 +128,7 @@ def ask(calls: S3Calls, right: Right, prefix: str, *, hidden: bool) -> Check:
         return judge(right, error, named, hidden=hidden)
     if right.operation == "get_object":
         answer["Body"].close()
-    _undo(calls, right, answer)
+    _undo(undoes or calls, right, answer)
     return passed(right.id, "Allowed.", granted="allowed", **named)
 
 

@@ -108,13 +108,37 @@ def test_public_access_block() -> None:
     assert parse_public_access_block({"PublicAccessBlockConfiguration": {"BlockPublicAcls": False}}) is not None
 
 
-def test_public_policies_and_listings() -> None:
-    assert s3_judge.policy_status_check(of(False)).verdict is Verdict.PASSED
-    assert s3_judge.policy_status_check(of(True)).error_code == "bucket_public"
-    assert s3_judge.policy_status_check(UNSET).verdict is Verdict.PASSED
-    assert s3_judge.anonymous_check(True, "x").error_code == "bucket_public"
-    assert s3_judge.anonymous_check(False, "x").verdict is Verdict.PASSED
-    assert s3_judge.anonymous_check(None, "x").verdict is Verdict.UNKNOWN
+OPEN: dict[str, Any] = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}
+UNSUPPORTED: Reading[Any] = Reading("unsupported")
+
+
+@pytest.mark.parametrize(
+    ("status", "policy", "aws", "verdict"),
+    [
+        (of(True), UNSET, False, Verdict.FAILED),
+        (of(True), DENIED, True, Verdict.FAILED),
+        (of(False), of({"Statement": OPEN}), True, Verdict.PASSED),
+        (of(False), of({"Statement": OPEN}), False, Verdict.FAILED),
+        (UNSET, of({"Statement": OPEN}), False, Verdict.FAILED),
+        (DENIED, of({"Statement": OPEN}), True, Verdict.FAILED),
+        (UNSUPPORTED, of({"Statement": OPEN}), False, Verdict.FAILED),
+        (of(False), of({"Statement": []}), False, Verdict.PASSED),
+        (of(False), UNSET, False, Verdict.PASSED),
+        (UNSET, UNSET, True, Verdict.PASSED),
+        (of(False), DENIED, False, Verdict.UNKNOWN),
+        (of(False), DENIED, True, Verdict.PASSED),
+        (DENIED, DENIED, True, Verdict.UNKNOWN),
+        (DENIED, UNSET, True, Verdict.UNKNOWN),
+        (UNSUPPORTED, UNSUPPORTED, False, Verdict.UNSUPPORTED),
+    ],
+)
+def test_public_policies(status: Reading[bool], policy: Reading[dict[str, Any]], aws: bool, verdict: Verdict) -> None:
+    """That a policy is not public is believed of AWS only."""
+    found = s3_judge.policy_status_check(status, policy, "b", "", aws=aws)
+    assert found.verdict is verdict
+    assert found.error_code == ("bucket_public" if verdict is Verdict.FAILED else "")
+    if verdict is Verdict.UNKNOWN:
+        assert ("s3:GetBucketPolicyStatus" if aws else "s3:GetBucketPolicy ") in found.fix
 
 
 TLS_ONLY: dict[str, Any] = {

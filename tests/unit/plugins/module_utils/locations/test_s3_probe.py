@@ -253,7 +253,30 @@ def test_nothing_is_set(told: ToldServer) -> None:
     assert found["object_lock"].verdict is Verdict.PASSED
     assert found["anonymous_listing"].error_code == "bucket_public", "it lists for everybody"
     assert found["conditional_create"].verdict is Verdict.UNKNOWN, "writing was not asked for"
-    assert [target for method, target in told.seen if method == "PUT"] == []
+    assert found["anonymous_reading"].error_code == "bucket_public", "nobody is told that there is no such object"
+    assert found["anonymous_writing"].error_code == "bucket_public", "nobody is told that there is no such upload"
+    assert all("uploadId=" in target for method, target in told.seen if method == "PUT"), "no object was put"
+
+
+@pytest.mark.parametrize(
+    ("answer", "first", "verdict"),
+    [
+        ((206, b"x"), True, Verdict.FAILED),
+        ((416, xml("InvalidRange")), True, Verdict.FAILED),
+        ((404, xml("NoSuchKey")), False, Verdict.FAILED),
+        ((403, xml("AccessDenied")), True, Verdict.PASSED),
+        ((403, xml("AccessDenied")), False, Verdict.UNKNOWN),
+        ((404, b"<html>"), False, Verdict.UNKNOWN),
+        ((503, xml("SlowDown")), True, Verdict.UNKNOWN),
+    ],
+)
+def test_what_is_read_without_credentials(
+    told: ToldServer, answer: tuple[int, bytes], first: bool, verdict: Verdict
+) -> None:
+    """AWS does not tell nobody that an object is missing, so that without one there nothing is learnt."""
+    bucket_of(told, GET=answer)
+    told.told["GET list-type"] = (200, listing("backups", *(["clusters/a/b"] if first else [])), XML)
+    assert posture(told)["anonymous_reading"].verdict is verdict
 
 
 def test_every_thing_is_asked_of_what_does_not_exist(told: ToldServer) -> None:
@@ -380,8 +403,8 @@ def test_what_is_known_of_stores(server: str, known: bool) -> None:
 class Scripted(S3Calls):
     """Answers each operation, or refuses it, as told; remembers what it was asked."""
 
-    def __init__(self, **answers: dict[str, Any] | BaseException) -> None:
-        options = {"provider": "aws", "bucket": "backups", "region": "eu-west-1"}
+    def __init__(self, *, owner: str = "", **answers: dict[str, Any] | BaseException) -> None:
+        options = {"provider": "aws", "bucket": "backups", "region": "eu-west-1", "bucket_owner": owner}
         super().__init__(None, s3_client.S3Settings.from_options(options, {}), threading.Event())
         self._answers = answers
         self.asked: list[tuple[str, dict[str, Any]]] = []
@@ -425,6 +448,16 @@ def test_the_owner() -> None:
     assert (other.verdict, other.error_code) == (Verdict.WARNING, "bucket_wrong_owner")
     assert owner_check(calls, "", "p/").verdict is Verdict.UNKNOWN
     assert owner_check(Scripted(list_objects_v2=refused("throttled", "SlowDown")), "1", "").verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("account", ["111122223333", ""])
+def test_the_owner_that_the_location_names(account: str) -> None:
+    """A bucket in another account than the caller's is the common case; that it could be listed shows that it is there."""
+    calls = Scripted(owner="444455556666")
+    found = owner_check(calls, account, "p/")
+    assert found.verdict is Verdict.PASSED
+    assert "444455556666" in found.seen
+    assert calls.asked == []
 
 
 def test_a_marker_that_was_made_after_all_is_taken_back() -> None:
