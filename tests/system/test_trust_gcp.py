@@ -25,6 +25,8 @@ PREFIX = "fleet"
 AUDIENCE = "https://stowage.example/google"
 SETS = ("writer", "reader", "pruner", "auditor")
 WORKLOAD_USER, TOKEN_CREATOR = "roles/iam.workloadIdentityUser", "roles/iam.serviceAccountTokenCreator"
+THERE = 'resource.name.extract("/objects/fleet/clusters/{any}/") == "prod-2"'
+"""A condition of a mistake that only shows where backups of another cluster are."""
 Tree = dict[str, Any]
 
 
@@ -243,6 +245,8 @@ def test_before_the_first_backup_reading_is_unknown(server: GoogleServer, source
         ("roles/storage.objectViewer", "", "outside_prefix_read_refused"),
         ("roles/storage.objectUser", 'resource.name.endsWith(".tar.gz")', "delete_refused"),
         ("roles/storage.objectCreator", "", "other_cluster_create_refused"),
+        ("roles/storage.objectCreator", THERE, "other_cluster_create_refused"),
+        ("roles/storage.objectViewer", THERE, "other_cluster_read_refused"),
         ("roles/storage.admin", "", "bucket_policy_refused"),
     ],
 )

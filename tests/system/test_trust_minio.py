@@ -165,6 +165,18 @@ def test_who_may_do_more_is_found_out(world: World, action: str, resource: str, 
     assert set(verdicts(world.present()).values()) == {"passed"}
 
 
+def test_a_cluster_that_is_there_is_tried(world: World) -> None:
+    world.store.client().put_object(Bucket=world.bucket, Key="fleet/clusters/prod-10/backups/b/b.tar.gz", Body=b"x")
+    trust = world.present()
+    assert set(verdicts(trust).values()) == {"passed"}
+    assert "s3:GetObject in clusters/prod-10/backups/*/*.tar.gz" in [line["what"] for line in trust["checks"]]
+    # The mistake of a missing slash.
+    more = world.add_policy(allow("s3:GetObject", f"arn:aws:s3:::{world.bucket}/fleet/clusters/prod-10*"))
+    world.admin.attach_policy([more], user=world.name)
+    assert world.run()["error_details"]["checks"] == ["other_cluster_read_refused"]
+    world.admin.detach_policy([more], user=world.name)
+
+
 def test_a_bucket_that_is_open_to_everybody_is_found_out(world: World) -> None:
     world.present()
     bucket = f"arn:aws:s3:::{world.bucket}"

@@ -127,6 +127,12 @@ class GoogleApi(Retries):
         found = self._ask("GET", "storage", f"/storage/v1/b/{_quoted(bucket)}/o?{query}")
         return [str(one.get("name")) for one in found.get("items") or ()]
 
+    def folders(self, bucket: str, prefix: str) -> list[str]:
+        """The first thousand beginnings of names, up to the next slash after a prefix, without it."""
+        query = urllib.parse.urlencode({"prefix": prefix, "delimiter": "/", "fields": "prefixes"})
+        found = self._ask("GET", "storage", f"/storage/v1/b/{_quoted(bucket)}/o?{query}")
+        return [str(one).removeprefix(prefix).removesuffix("/") for one in found.get("prefixes") or ()]
+
     # projects, roles, federation
 
     def project_number(self, project: str) -> str:

@@ -34,8 +34,10 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model im
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request import Request, TaskClock, result_of
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import policy, statements
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trials import (
+    NOBODY,
     S3Caller,
     control_of,
+    others_of,
     proof,
     refused,
 )
@@ -54,6 +56,7 @@ class MinioTrust:
         self._wanted = minio.Wanted(
             self._request.name, self._settings.bucket, found, str(params["secret_path"] or ""), params["rotate"]
         )
+        self._owner: Keys | None = None
         self._others = [
             (str(one["name"]), Keys(str(one["access_key"]), str(one["secret_key"])))
             for one in params["verify_as"] or ()
@@ -123,6 +126,7 @@ class MinioTrust:
         if keys is None:
             hint = "Set location_account.access_key and secret_key, or MINIO_ACCESS_KEY and MINIO_SECRET_KEY."
             raise StowageError("credentials_missing", "Nothing says who administers MinIO.", hint)
+        self._owner = keys
         self._task.hide(keys.secrets())
         if not self._settings.endpoint.startswith("https://") and not _stays_here(self._settings.endpoint):
             hint = "Give MinIO a certificate, and set an https:// endpoint."
@@ -147,10 +151,10 @@ class MinioTrust:
         everywhere = self._caller(keys, everywhere=True)
         anonymous = self._caller(None)
         trials: list[Trial] = []
-        for cluster in self._request.clusters:
+        for number, cluster in enumerate(self._request.clusters):
             control = control_of(me, cluster)
             folder = f"clusters/{cluster}/"
-            trials += proof(me, self._request.permissions, cluster)
+            trials += proof(me, self._request.permissions, cluster, () if number else self._closed())
             if self._request.location["prefix"]:
                 trials.append(
                     refused("outside_prefix_create_refused", everywhere, "create", "stowage-trust-check/{0}", control)
@@ -167,6 +171,14 @@ class MinioTrust:
                     refused(f"as_{name}_create_refused", caller, "create", folder + "backups/{0}/x", caller.known)
                 )
         return trials
+
+    def _closed(self) -> tuple[str, ...]:
+        """Clusters whose folders must be closed to the user: such as are there, if the administrator sees any."""
+        if self._owner is None or not self._request.verify:
+            return (NOBODY,)
+        client = make_client(self._settings, self._owner, self._trust.verify)
+        calls = S3Calls(client, self._settings, self._task.progress.stopped)
+        return others_of(calls, self._request.clusters) or (NOBODY,)
 
     def _caller(self, keys: Keys | None, *, everywhere: bool = False) -> S3Caller:
         client = make_client(self._settings, keys, self._trust.verify, signed=keys is not None)
