@@ -14,9 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import urllib3
-from minio import MinioAdmin
-from minio.credentials.providers import StaticProvider
 
 from support import modules
 from support.aws import allow, document
@@ -36,10 +33,7 @@ class World:
         self.path = path
         self.bucket = store.create_bucket(f"trust-{uuid.uuid4().hex[:12]}", versioning=True)
         self.name = f"stowage-{uuid.uuid4().hex[:8]}"
-        pool = urllib3.PoolManager(ca_certs=str(store.ca_cert))
-        provider = StaticProvider(store.access_key, store.secret_key)
-        host = store.endpoint.removeprefix("https://")
-        self.admin = MinioAdmin(endpoint=host, credentials=provider, http_client=pool)
+        self.admin = store.admin()
         self.where: Tree = {
             "provider": "minio",
             "endpoint": store.endpoint,
