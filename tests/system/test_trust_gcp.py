@@ -432,6 +432,20 @@ def test_an_account_of_the_cluster_s_project(alone: World) -> None:
     assert [one for one in alone.held.bindings if email in json.dumps(one)] == []
 
 
+@pytest.mark.parametrize("policy", ["bucket", "account"])
+def test_an_organization_that_takes_nobody_else_is_named(alone: World, policy: str) -> None:
+    options = controller(alone)
+    if policy == "bucket":
+        alone.present(**options)
+        alone.held.bindings.clear()
+    alone.iam.permitted = {"elsewhere"}
+    found = alone.run(**options)
+    alone.iam.permitted = set()
+    assert (found["error_code"], "allowedPolicyMemberDomains" in found["hint"]) == ("permission_denied", True)
+    assert set(verdicts(alone.present(**options)).values()) == {"passed"}
+    alone.run(state="absent", **options)
+
+
 def test_what_is_not_ours_is_left_alone(alone: World) -> None:
     alone.iam.add_account(alone.email, "somebody's")
     options = controller(alone)

@@ -307,8 +307,10 @@ def anonymous() -> TokenSource:
 
 
 def _may_pass(error: LocationError) -> bool:
-    """Somebody else wrote (409 or 412), or a member is too new to be known (400)."""
-    return error.failure.status in {400, 409, 412} or error.failure.transient
+    """Somebody else wrote (409 or 412), or a member is too new to be known (400). An organization's policy is answered with the
+    same numbers, and stays."""
+    failure = error.failure
+    return failure.code != "permission_denied" and (failure.status in {400, 409, 412} or failure.transient)
 
 
 def _document(data: bytes, what: str) -> Tree:
