@@ -76,6 +76,33 @@ def test_trust_is_set_up_proven_and_taken_away(plays: Plays, minio: MinIO, tmp_p
     assert (code, changed(output)) == (0, 0), output
 
 
+def test_the_lines_are_shown_too_when_the_proof_fails(plays: Plays, minio: MinIO) -> None:
+    variables = json.loads(plays.inventory.read_text(encoding="utf-8"))["all"]["vars"]
+    name, bucket = variables["stowage_trusts"]["writer"]["name"], variables["stowage_locations"]["primary"]["bucket"]
+    options = ("-e", "trust_names=writer", "-e", '{"trust_validate": false}')
+    code, output = plays.run(PLAYBOOK, *options)
+    assert code == 0, output
+    admin = minio.admin()
+    more = f"more-{name}"
+    admin.policy_add(more, policy=json.loads(document(allow("s3:DeleteObject", f"arn:aws:s3:::{bucket}/*"))))
+    admin.attach_policy([more], user=name)
+    code, output = plays.run(PLAYBOOK, *options)
+    assert code == 2, output
+    shown = output.partition("Show the lines of the proof")[2]
+    lines = re.findall(r"(failed|unknown|passed), s3:", shown)
+    assert lines == sorted(lines, key=["failed", "unknown", "passed"].index)
+    assert {"failed", "passed"} <= set(lines)
+    assert (
+        "failed, s3:DeleteObject in clusters/prod-1/backups/*/*.tar.gz, refused, s3:DeleteObject was allowed" in shown
+    )
+    assert f"writer: {name} is not as it should be" in shown
+    assert minio.secret_key not in output
+    admin.detach_policy([more], user=name)
+    admin.policy_remove(more)
+    code, output = plays.run(PLAYBOOK, *options, "-e", "trust_state=absent")
+    assert code == 0, output
+
+
 def test_two_accounts_of_aws(ministack: MiniStack, tmp_path: Path) -> None:
     run = uuid.uuid4().hex[:8]
     access, secret = ministack.user(WORKLOAD_ACCOUNT, f"controller-{run}")

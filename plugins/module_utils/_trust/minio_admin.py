@@ -24,6 +24,7 @@ _SECONDS: t.Final = 30
 _ABSENT: t.Final = frozenset(
     {
         "XMinioAdminNoSuchUser",
+        "XMinioAdminNoSuchGroup",
         "XMinioAdminNoSuchPolicy",
         "XMinioAdminServiceAccountNotFound",
         "XMinioInvalidIAMCredentials",
@@ -48,6 +49,14 @@ class User:
     policies: frozenset[str]
     groups: frozenset[str]
     enabled: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """A group, with the policies that are attached to it and the users that are in it."""
+
+    policies: frozenset[str]
+    members: frozenset[str]
 
 
 class MinioAdminApi:
@@ -125,13 +134,41 @@ class MinioAdminApi:
         """Detaches a policy from a user."""
         self._done("Detaching a policy", "detach_policy", [policy], user=user)
 
+    def group(self, name: str) -> Group | None:
+        """A group, ``None`` if there is none."""
+        found = self._asked("Looking for a group", "group_info", name)
+        if not isinstance(found, dict):
+            return None
+        attached = [part for part in str(found.get("policy") or "").split(",") if part]
+        return Group(frozenset(attached), frozenset(map(str, found.get("members") or ())))
+
+    def put_members(self, group: str, members: t.Sequence[str]) -> None:
+        """Creates a group, or puts more users into it.
+
+        :raises StowageError: also for users that there are not.
+        """
+        self._done("Putting users into a group", "group_add", group, list(members))
+
+    def drop_members(self, group: str, members: t.Sequence[str]) -> None:
+        """Takes users out of a group."""
+        self._done("Taking users out of a group", "group_remove", group, list(members))
+
+    def remove_group(self, group: str) -> None:
+        """Deletes a group that nobody is in."""
+        self._done("Deleting a group", "group_remove", group)
+
+    def attach_to_group(self, policy: str, group: str) -> None:
+        """Attaches a policy to a group."""
+        self._done("Attaching a policy", "attach_policy", [policy], group=group)
+
     def holders(self, policy: str) -> list[str]:
-        """Users and groups that a policy is attached to, as ``user:NAME`` and ``group:NAME``."""
+        """Users and groups that a policy is attached to, as ``user:NAME`` and ``group:NAME``. Identities that have a session by
+        their token are listed as users, and are none."""
         found = self._asked("Looking who has a policy", "get_policy_entities", [], [], [policy])
         names: list[str] = []
         for mapping in found.get("policyMappings") or () if isinstance(found, dict) else ():
             if isinstance(mapping, dict) and mapping.get("policy") == policy:
-                names += [f"user:{name}" for name in mapping.get("users") or ()]
+                names += [f"user:{name}" for name in mapping.get("users") or () if self.user(str(name))]
                 names += [f"group:{name}" for name in mapping.get("groups") or ()]
         return sorted(names)
 
@@ -194,6 +231,9 @@ class MinioAdminApi:
         if code == "AccessDenied":
             hint = "Use an administrator of MinIO: policies with admin:* actions, such as consoleAdmin, allow it."
             return StowageError("permission_denied", f"{start}: access is denied.", hint, details=details)
+        if code == "XMinioAdminNoSuchUser":
+            hint = "Make the users of members first, or leave them out."
+            return StowageError("invalid_option", f"{start}: there is no such user.", hint, details=details)
         if code in _UNKNOWN_KEYS:
             hint = "Check the access key and the secret key of location_account."
             return StowageError("credentials_invalid", f"{start}: the keys are not accepted.", hint, details=details)

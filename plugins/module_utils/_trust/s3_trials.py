@@ -19,11 +19,15 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.fail
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import action
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation, PermissionSet
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import (
+    Operation,
+    PermissionSet,
+    other_clusters,
+)
 
 _ABSENT: t.Final = frozenset({"NoSuchKey", "NoSuchUpload", "NoSuchVersion", "PreconditionFailed", "404", "412"})
-_NOBODY: t.Final = "stowage-trust-check"
-"""The folder of a cluster that is not among those of a trust."""
+NOBODY: t.Final = "stowage-trust-check"
+"""The folder of a cluster that is not among those of a trust, where no other is known."""
 _ARCHIVE: t.Final = "backups/{0}/{0}.tar.gz"
 _DOCUMENT: t.Final = "backups/{0}/velero-backup.json"
 
@@ -41,7 +45,7 @@ _REFUSED: t.Final[t.Mapping[PermissionSet, Paths]] = {
     "pruner": {"read": _ARCHIVE, "create": _ARCHIVE},
     "auditor": {"read": _ARCHIVE, "create": _ARCHIVE, "delete": _ARCHIVE},
 }
-_ELSEWHERE: t.Final[Paths] = {"list": "", "read": _ARCHIVE, "create": _ARCHIVE, "delete": _ARCHIVE}
+_ELSEWHERE: t.Final[Paths] = {"list": "backups/", "read": _ARCHIVE, "create": _ARCHIVE, "delete": _ARCHIVE}
 _STRANGER: t.Final = "The caller was refused"
 _NOTHING_MORE: t.Final = (
     "Look for a policy that allows more than this trust does, such as one for a group or for everybody."
@@ -93,12 +97,27 @@ class S3Caller:
         return seen
 
 
-def proof(me: Tries, name: PermissionSet, cluster: str) -> list[Trial]:
+def others_of(calls: S3Calls, mine: t.Sequence[str]) -> tuple[str, ...]:
+    """Some clusters of the location that are not among ``mine``; none if they are not to be seen.
+
+    :param calls: with the credentials of the bucket's owner.
+    """
+    start = f"{calls.settings.prefix}clusters/"
+    try:
+        answer = calls.once("list_objects_v2", "Looking for other clusters", Prefix=start, Delimiter="/")
+    except LocationError:
+        return ()
+    folders = [str(one.get("Prefix")) for one in answer.get("CommonPrefixes") or ()]
+    return other_clusters((one.removeprefix(start).removesuffix("/") for one in folders), mine)
+
+
+def proof(me: Tries, name: PermissionSet, cluster: str, others: t.Sequence[str] = (NOBODY,)) -> list[Trial]:
     """The lines that prove a permission set for one cluster, within the location.
 
     :param me: the caller who has it, at the location's prefix.
+    :param others: clusters that must be closed to the caller.
     """
-    folder, other = f"clusters/{cluster}/", f"clusters/{_NOBODY}/"
+    folder = f"clusters/{cluster}/"
     control = control_of(me, cluster)
     trials = [
         Trial(
@@ -110,7 +129,8 @@ def proof(me: Tries, name: PermissionSet, cluster: str) -> list[Trial]:
         )
         for operation, path in _ALLOWED[name].items()
     ]
-    for start, where, paths in (("", folder, _REFUSED[name]), ("other_cluster_", other, _ELSEWHERE)):
+    elsewhere = [("other_cluster_", f"clusters/{other}/", _ELSEWHERE) for other in others]
+    for start, where, paths in [("", folder, _REFUSED[name]), *elsewhere]:
         trials += [
             refused(f"{start}{operation}_refused", me, operation, where + path, control)
             for operation, path in paths.items()

@@ -20,6 +20,8 @@ Operation = t.Literal["create", "read", "delete", "abort", "list_parts", "list",
 PermissionSet = t.Literal["writer", "reader", "pruner", "auditor"]
 PERMISSION_SETS: t.Final[tuple[PermissionSet, ...]] = ("writer", "reader", "pruner", "auditor")
 
+MOST_OTHERS: t.Final = 5
+
 _UPLOAD: t.Final[frozenset[Operation]] = frozenset({"create", "abort", "list_parts"})
 _READ: t.Final[frozenset[Operation]] = frozenset({"read"})
 
@@ -46,6 +48,16 @@ def grants(name: PermissionSet, clusters: t.Sequence[str], *, writes_restores: b
         for grant in _of_cluster(name, layout.validate_cluster(cluster), writes_restores):
             found[grant.path] = found.get(grant.path, frozenset()) | grant.operations
     return tuple(sorted((Grant(path, operations) for path, operations in found.items()), key=lambda one: one.path))
+
+
+def other_clusters(folders: t.Iterable[str], mine: t.Sequence[str]) -> tuple[str, ...]:
+    """Clusters of a location that are not among ``mine``, to try what must be refused there: some of them, those first whose names
+    begin as one of ours does, which a missing slash lets in.
+
+    :param folders: what a listing of the bucket says, which anybody may have written.
+    """
+    found = {one for one in folders if one not in mine and layout.is_cluster(one)}
+    return tuple(sorted(found, key=lambda one: (not one.startswith(tuple(mine)), one))[:MOST_OTHERS])
 
 
 def _of_cluster(name: PermissionSet, cluster: str, writes_restores: bool) -> list[Grant]:

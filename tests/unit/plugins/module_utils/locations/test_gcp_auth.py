@@ -274,6 +274,7 @@ def test_documents_that_are_none(google: GoogleServer, tmp_path: Path) -> None:
         ("invalid_grant", "Invalid grant: account not found", "credentials_invalid"),
         ("invalid_grant", "Token has been expired or revoked.", "credentials_expired"),
         ("unauthorized_client", "Client is unauthorized to retrieve access tokens.", "credentials_invalid"),
+        ("invalid_argument", "The access token lifetime cannot exceed 3600 seconds.", "invalid_option"),
         ("invalid_scope", "Invalid OAuth scope or ID token audience provided.", "credentials_invalid"),
     ],
 )

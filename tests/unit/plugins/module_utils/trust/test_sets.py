@@ -21,10 +21,12 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permi
     statements,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import (
+    MOST_OTHERS,
     PERMISSION_SETS,
     Operation,
     PermissionSet,
     grants,
+    other_clusters,
 )
 
 CLUSTERS = st.lists(st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True), min_size=1, max_size=3, unique=True)
@@ -161,3 +163,10 @@ def test_what_is_no_cluster() -> None:
         with pytest.raises(StowageError) as caught:
             grants("writer", [name])
         assert caught.value.code == "invalid_name"
+
+
+def test_other_clusters_are_those_that_are_most_easily_let_in() -> None:
+    folders = ["prod-1", "a", "prod-10", "", "x{y}", "a/b", "prod-1-blue", "prod-2"]
+    assert other_clusters(folders, ["prod-1"]) == ("prod-1-blue", "prod-10", "a", "prod-2")
+    assert other_clusters(folders, ["prod-1", "prod-10", "prod-1-blue", "prod-2", "a"]) == ()
+    assert len(other_clusters((f"c{number}" for number in range(99)), ["prod-1"])) == MOST_OTHERS
