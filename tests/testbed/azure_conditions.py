@@ -31,7 +31,7 @@ _ATTRIBUTES = {PATH, PREFIX, NAME}
 _AND, _OR = {"AND", "&&"}, {"OR", "||"}
 
 
-class Malformed(ValueError):
+class MalformedError(ValueError):
     """A condition that Azure would not take."""
 
 
@@ -53,7 +53,7 @@ def matches(pattern: str, action: str) -> bool:
 
 
 def parse(condition: str) -> Test:
-    """What a condition says. Raises Malformed."""
+    """What a condition says. Raises MalformedError."""
     parser = _Parser(condition)
     found = parser.expression()
     parser.end()
@@ -83,7 +83,7 @@ class _Parser:
         while at < len(text):
             match = _TOKEN.match(text, at)
             if match is None:
-                raise Malformed(f"not understood at {at}")
+                raise MalformedError(f"not understood at {at}")
             self._tokens.append((str(match.lastgroup), match[str(match.lastgroup)]))
             at = match.end()
 
@@ -92,13 +92,13 @@ class _Parser:
 
     def _next(self, expected: str = "") -> str:
         if not self._tokens or (expected and self._tokens[0][1] != expected):
-            raise Malformed(f"{expected or 'more'} is missing")
+            raise MalformedError(f"{expected or 'more'} is missing")
         return self._tokens.pop(0)[1]
 
     def end(self) -> None:
-        """Raises Malformed if something is left."""
+        """Raises MalformedError if something is left."""
         if self._tokens:
-            raise Malformed(f"{self._peek()} is too much")
+            raise MalformedError(f"{self._peek()} is too much")
 
     def expression(self) -> Test:
         """Terms that are joined by one kind of operator."""
@@ -107,7 +107,7 @@ class _Parser:
         while self._peek() in _AND | _OR:
             one = _AND if self._next() in _AND else _OR
             if kind and one is not kind:
-                raise Malformed("AND and OR are mixed without parentheses")
+                raise MalformedError("AND and OR are mixed without parentheses")
             kind = one
             terms.append(self._term())
         together = all if kind is _AND else any
@@ -135,15 +135,15 @@ class _Parser:
     def _comparison(self) -> Test:
         attribute = self._next()
         if attribute not in _ATTRIBUTES:
-            raise Malformed(f"{attribute} is no attribute")
+            raise MalformedError(f"{attribute} is no attribute")
         quantified, _dummy, operator = self._next().rpartition(":")
         compare = _COMPARED.get(operator)
         if compare is None or quantified not in {"", "ForAnyOfAnyValues"}:
-            raise Malformed(f"{operator} is no operator")
+            raise MalformedError(f"{operator} is no operator")
         braces = self._peek() == "{"
         values = self._values() if braces else [self._string()]
         if bool(quantified) is not braces:
-            raise Malformed("several values need ForAnyOfAnyValues, and it needs them")
+            raise MalformedError("several values need ForAnyOfAnyValues, and it needs them")
 
         def test(asked: Asked) -> bool:
             value = asked.attributes.get(attribute)
@@ -163,6 +163,6 @@ class _Parser:
     def _string(self) -> str:
         text = self._next()
         if not text.startswith("'"):
-            raise Malformed(f"{text} is no string")
+            raise MalformedError(f"{text} is no string")
         # A backslash stays: the Like operators read it.
         return text[1:-1].replace("\\'", "'")

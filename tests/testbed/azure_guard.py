@@ -51,7 +51,9 @@ class Denied(Exception):  # noqa: N818 - an answer
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
         self.status, self.code = status, code
-        self.body = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{message}</Message></Error>'
+        self.body = (
+            f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{message}</Message></Error>'
+        )
 
 
 _MISMATCH = (
@@ -69,7 +71,14 @@ class Guard:
     """
 
     def __init__(
-        self, directory: Path, authority: Authority, azurite: Azurite, storage: StorageAccounts, entra: Entra, rbac: Rbac
+        self,
+        directory: Path,
+        authority: Authority,
+        *,
+        azurite: Azurite,
+        storage: StorageAccounts,
+        entra: Entra,
+        rbac: Rbac,
     ) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         pair = authority.server("guard")
@@ -185,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
             str(guard.upstream.hostname), guard.upstream.port, context=guard.trusted, timeout=60
         )
         with contextlib.closing(connection):
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in {"connection"}}
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
             connection.request(self.command, self.path, body or None, headers)
             answer = connection.getresponse()
             content = answer.read()

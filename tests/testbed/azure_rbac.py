@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from testbed.arm import Arm, ArmRefused, ArmReply, ArmRequest
-from testbed.azure_conditions import Asked, Malformed, matches, parse
+from testbed.azure_conditions import Asked, MalformedError, matches, parse
 
 Tree = dict[str, Any]
 
@@ -96,7 +96,9 @@ class Rbac:
     def may(self, principal: str, scope: str, asked: Asked, *, data: bool) -> bool:
         """Whether a principal may do something at a scope."""
         who = {principal} | {group for group, members in self.members.items() if principal in members}
-        return any([self._allows(one, scope, asked, data) for one in self.assignments if one.properties["principalId"] in who])
+        return any(
+            self._allows(one, scope, asked, data) for one in self.assignments if one.properties["principalId"] in who
+        )
 
     def _allows(self, one: Assignment, scope: str, asked: Asked, data: bool) -> bool:
         if one.unseen:
@@ -147,7 +149,9 @@ class Rbac:
             raise ArmRefused(403, "AuthorizationFailed", f"{who} {what} or the scope is invalid.")
 
     def _find(self, scope: str, name: str) -> Assignment | None:
-        same = (one for one in self.assignments if one.scope.lower() == scope.lower() and one.name.lower() == name.lower())
+        same = (
+            one for one in self.assignments if one.scope.lower() == scope.lower() and one.name.lower() == name.lower()
+        )
         return next(same, None)
 
     def _list(self, request: ArmRequest, scope: str) -> ArmReply:
@@ -184,7 +188,9 @@ class Rbac:
         same = [str(given[one]).lower() for one in fixed]
         if before and [str(before.properties[one]).lower() for one in fixed] != same:
             raise ArmRefused(
-                400, "RoleAssignmentUpdateNotPermitted", "Tenant ID, application ID, principal ID, and scope are not allowed to be updated."
+                400,
+                "RoleAssignmentUpdateNotPermitted",
+                "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.",
             )
         others = [one for one in self.assignments if one is not before and one.scope.lower() == scope.lower()]
         if any([str(one.properties[key]).lower() for key in fixed] == same for one in others):
@@ -220,7 +226,7 @@ class Rbac:
             raise ArmRefused(400, "InvalidConditionVersion", "The condition or its version is not valid.")
         try:
             parse(condition)
-        except Malformed as error:
+        except MalformedError as error:
             raise ArmRefused(400, "InvalidCondition", f"The condition is not valid: {error}.") from None
 
     def _delete(self, request: ArmRequest, scope: str, name: str) -> ArmReply:
@@ -250,8 +256,12 @@ class Rbac:
         given = request.body["properties"]
         if any(one["roleName"] == given["roleName"] for key, one in self.roles.items() if key != name.lower()):
             raise ArmRefused(409, "RoleDefinitionWithSameNameExists", "A custom role with the same name exists.")
-        if not all(re.match(r"/subscriptions/[0-9a-f-]{36}(/resourceGroups/[^/]+)?$", one) for one in given["assignableScopes"]):
-            raise ArmRefused(400, "LinkedInvalidPropertyId", "An assignable scope is neither subscription nor resource group.")
+        if not all(
+            re.match(r"/subscriptions/[0-9a-f-]{36}(/resourceGroups/[^/]+)?$", one) for one in given["assignableScopes"]
+        ):
+            raise ArmRefused(
+                400, "LinkedInvalidPropertyId", "An assignable scope is neither subscription nor resource group."
+            )
         self.roles[name.lower()] = {**given, "type": "CustomRole"}
         where = f"{scope}{_AUTHORIZATION}/roleDefinitions/{name}"
         return ArmReply(201, {"id": where, "name": name, "properties": self.roles[name.lower()]})
@@ -260,7 +270,9 @@ class Rbac:
         self._check(request, "Microsoft.Authorization/roleDefinitions/delete")
         used = [one for one in self.assignments if one.properties["roleDefinitionId"].lower().endswith(name.lower())]
         if used:
-            raise ArmRefused(400, "RoleDefinitionHasAssignments", "There are existing role assignments referencing role.")
+            raise ArmRefused(
+                400, "RoleDefinitionHasAssignments", "There are existing role assignments referencing role."
+            )
         return ArmReply(200 if self.roles.pop(name.lower(), None) else 204)
 
 

@@ -262,7 +262,9 @@ class Entra:
         issuer = str(claims.get("iss"))
         fits = [one for one in application.federated.values() if one.issuer == issuer]
         if not fits:
-            raise Refused(401, "invalid_client", 700211, f"No matching federated identity record found for issuer '{issuer}'.")
+            raise Refused(
+                401, "invalid_client", 700211, f"No matching federated identity record found for issuer '{issuer}'."
+            )
         if "subject" not in self.lax:
             fits = [one for one in fits if one.subject == claims.get("sub")]
         if not fits:
