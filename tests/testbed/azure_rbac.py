@@ -30,7 +30,7 @@ from testbed.azure_conditions import Asked, MalformedError, matches, parse
 
 Tree = dict[str, Any]
 
-_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 _CONTAINERS = "Microsoft.Storage/storageAccounts/blobServices/containers"
 DELEGATION = "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"
 READER, CONTRIBUTOR, DELEGATOR, ACCOUNT_CONTRIBUTOR = (
@@ -41,11 +41,11 @@ READER, CONTRIBUTOR, DELEGATOR, ACCOUNT_CONTRIBUTOR = (
 )
 _OPERATIONS = ("read", "write", "delete", "add/action", "move/action")
 BUILT_IN: dict[str, tuple[str, list[str], list[str]]] = {
-    READER: ("Storage Blob Data Reader", [f"{_CONTAINERS}/read", DELEGATION], [f"{_BLOBS}/read"]),
+    READER: ("Storage Blob Data Reader", [f"{_CONTAINERS}/read", DELEGATION], [f"{BLOBS}/read"]),
     CONTRIBUTOR: (
         "Storage Blob Data Contributor",
         [*(f"{_CONTAINERS}/{one}" for one in ("read", "write", "delete")), DELEGATION],
-        [f"{_BLOBS}/{one}" for one in _OPERATIONS],
+        [f"{BLOBS}/{one}" for one in _OPERATIONS],
     ),
     DELEGATOR: ("Storage Blob Delegator", [DELEGATION], []),
     ACCOUNT_CONTRIBUTOR: ("Storage Account Contributor", ["Microsoft.Storage/storageAccounts/*"], []),
@@ -73,7 +73,8 @@ class Rbac:
     """All roles and assignments.
 
     `admins` are object ids of who may change them; `principals` knows which principals there are; the next `replicating`
-    assignments name a principal that is not known yet; `spread` is for how many decisions a new assignment is not seen yet.
+    assignments name a principal that is not known yet; `spread` is for how many decisions a new assignment is not seen yet;
+    `meanwhile` is what somebody else does, once, after the assignments of a principal were listed.
     """
 
     def __init__(self, arm: Arm, principals: Callable[[str], bool]) -> None:
@@ -84,6 +85,7 @@ class Rbac:
         """Groups: object id to those of its members."""
         self.replicating = 0
         self.spread = 0
+        self.meanwhile: Callable[[], object] | None = None
         self._principals = principals
         self._arm = arm
         one = f"(.*?){_AUTHORIZATION}"
@@ -168,6 +170,9 @@ class Rbac:
         body: Tree = {"value": [one.document for one in found[at : at + 1]]}
         if at + 1 < len(found):
             body["nextLink"] = f"https://elsewhere.example{request.path}?api-version=2022-04-01&$skipToken={at + 1}"
+        if match and self.meanwhile:
+            act, self.meanwhile = self.meanwhile, None
+            act()
         return ArmReply(body=body)
 
     def _get(self, request: ArmRequest, scope: str, name: str) -> ArmReply:
