@@ -487,6 +487,7 @@ def test_another_account_is_noticed_before_anything_is_written(
     if party == "controller_account" and part == "subscription":
         # It has none; but it must be the principal's.
         account, given["auth"] = tenant, tried.cloud.auth(tried.cloud.entra.register())
+    account = account.rstrip("/")
     found = tried.run(**{party: {**given, "account": account}})
     assert (found["error_code"], bool(found["hint"])) == ("wrong_account", True)
     assert tried.traces() == []

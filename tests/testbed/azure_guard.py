@@ -175,6 +175,19 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
+    def setup(self) -> None:
+        """A connection to the Azurite for each of a client's, which http.client opens again when it was closed."""
+        super().setup()
+        where = self.guard.upstream
+        self._upstream = http.client.HTTPSConnection(
+            str(where.hostname), where.port, context=self.guard.trusted, timeout=60
+        )
+
+    def finish(self) -> None:
+        """Both end together."""
+        self._upstream.close()
+        super().finish()
+
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -189,20 +202,26 @@ class _Handler(BaseHTTPRequestHandler):
     do_PUT = do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815 - the names that http.server asks for
 
     def _forward(self, body: bytes, *, anonymous: bool) -> None:
-        guard = self.guard
-        connection = http.client.HTTPSConnection(
-            str(guard.upstream.hostname), guard.upstream.port, context=guard.trusted, timeout=60
-        )
-        with contextlib.closing(connection):
-            headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
-            connection.request(self.command, self.path, body or None, headers)
-            answer = connection.getresponse()
-            content = answer.read()
-            if anonymous and answer.status == 403:
-                raise guard.hidden()
-            sent = {name: value for name, value in answer.getheaders() if name.lower() not in _HOP}
-            length = answer.getheader("Content-Length") if self.command == "HEAD" else None
-            self._send(answer.status, sent, content, length)
+        headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
+        answer, content = self._ask(body, headers)
+        if anonymous and answer.status == 403:
+            raise self.guard.hidden()
+        sent = {name: value for name, value in answer.getheaders() if name.lower() not in _HOP}
+        length = answer.getheader("Content-Length") if self.command == "HEAD" else None
+        self._send(answer.status, sent, content, length)
+
+    def _ask(self, body: bytes, headers: dict[str, str]) -> tuple[http.client.HTTPResponse, bytes]:
+        """What the Azurite answers; it ends connections that were idle for some seconds."""
+        for last in (False, True):
+            try:
+                self._upstream.request(self.command, self.path, body or None, headers)
+                answer = self._upstream.getresponse()
+                return answer, answer.read()
+            except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
+                self._upstream.close()
+                if last:
+                    raise
+        raise AssertionError("unreachable")
 
     def _send(self, status: int, headers: dict[str, str], body: bytes, length: str | None = None) -> None:
         with contextlib.suppress(OSError):

@@ -79,12 +79,14 @@ class Parties:
     def __init__(self, task: Task, settings: AzureSettings, verify: str | None, authority: str) -> None:
         self._task, self._settings, self._verify = task, settings, verify
         self._authority = authority or settings.cloud.authority
-        self._open: list[AzureCredentials | ArmCalls | AzureCalls] = []
+        self._transport = make_transport(verify)
+        self._open: list[AzureCredentials] = []
 
     def close(self) -> None:
         """Lets go of connections."""
         for one in self._open:
             one.close()
+        self._transport.close()
 
     def api(self, option: str, *, ambient: bool = False) -> AzureApi:
         """Azure Resource Manager as the party of an option, whose tenant and subscription were compared.
@@ -96,10 +98,7 @@ class Parties:
         given = (self._task.params[option] or {}).get("auth")
         credentials = self.credentials(given, option, ambient=ambient, scope=f"{self._settings.management}/.default")
         self._compare(option, "tenant", credentials.claims().get("tid", ""), tenant)
-        calls = ArmCalls(
-            make_transport(self._verify), self._settings.management, credentials, self._task.progress.stopped
-        )
-        self._open.append(calls)
+        calls = ArmCalls(self._transport, self._settings.management, credentials, self._task.progress.stopped)
         api = AzureApi(calls, option)
         self._compare(option, "tenant of the subscription", api.tenant_of(subscription), tenant)
         return api
@@ -161,9 +160,7 @@ class Parties:
     def calls(self, credentials: AzureCredentials, settings: AzureSettings | None = None) -> AzureCalls:
         """The container, with credentials."""
         stopped = self._task.progress.stopped
-        calls = AzureCalls(make_transport(self._verify), settings or self._settings, credentials, stopped)
-        self._open.append(calls)
-        return calls
+        return AzureCalls(self._transport, settings or self._settings, credentials, stopped)
 
     def _compare(self, option: str, what: str, found: str, expected: str) -> None:
         if found.lower() == expected:
