@@ -216,7 +216,8 @@ def test_a_guard_that_is_taken_away_is_found_out(alone: World, permissions: str,
     # After the look, for what is seen there is put right.
     alone.rbac.meanwhile = lambda: remove(alone)
     found = alone.run(permissions=permissions)
-    assert (found["changed"], alone.rbac.meanwhile) == (False, None)
+    assert found["changed"] is False
+    assert alone.rbac.meanwhile is None
     assert lines <= set(failed(found))
     fixed = alone.present(permissions=permissions)
     assert len(changes(fixed)) == 1
@@ -488,7 +489,8 @@ def test_another_account_is_noticed_before_anything_is_written(
         # It has none; but it must be the principal's.
         account, given["auth"] = tenant, tried.cloud.auth(tried.cloud.entra.register())
     account = account.rstrip("/")
-    found = tried.run(**{party: {**given, "account": account}})
+    parties: dict[str, Any] = {party: {**given, "account": account}}
+    found = tried.run(**parties)
     assert (found["error_code"], bool(found["hint"])) == ("wrong_account", True)
     assert tried.traces() == []
 
@@ -504,7 +506,8 @@ def test_a_storage_account_of_another_subscription_is_noticed(alone: World) -> N
 @pytest.mark.parametrize("auth", [None, {"method": "managed_identity"}, {"method": "service_principal"}])
 def test_only_the_owner_uses_the_environment(world: World, party: str, auth: Tree | None) -> None:
     given = {**world.arguments()["cluster_account"], "auth": auth}
-    assert world.run(**{party: given})["error_code"] == "credentials_missing"
+    parties: dict[str, Any] = {party: given}
+    assert world.run(**parties)["error_code"] == "credentials_missing"
     assert world.traces() == []
 
 
