@@ -217,7 +217,6 @@ def test_a_guard_that_is_taken_away_is_found_out(alone: World, permissions: str,
     alone.rbac.meanwhile = lambda: remove(alone)
     found = alone.run(permissions=permissions)
     assert found["changed"] is False
-    assert alone.rbac.meanwhile is None
     assert lines <= set(failed(found))
     fixed = alone.present(permissions=permissions)
     assert len(changes(fixed)) == 1
@@ -245,6 +244,17 @@ def test_another_role_of_the_principal_is_found_out(alone: World, role: str, lin
     assert [one["scope"] for one in found["trust"]["foreign"]["assignments"]] == [scope]
     alone.rbac.assignments.remove(theirs)
     assert set(verdicts(alone.present()).values()) == {"passed"}
+
+
+def test_a_role_of_the_control_plane_lets_nobody_at_data(alone: World) -> None:
+    alone.present()
+    theirs = alone.rbac.assign(alone.object_id(), alone.cloud.storage.id, ACCOUNT_CONTRIBUTOR)
+    alone.rbac.meanwhile = lambda: alone.rbac.assignments.remove(alone.assignment())
+    found = alone.run()
+    assert set(failed(found)) == {"list_allowed", "read_allowed", "create_allowed", "no_account_keys"}
+    seen = next(one["seen"] for one in found["trust"]["checks"] if one["id"] == "list_allowed")
+    assert "AuthorizationPermissionMismatch" in seen
+    alone.rbac.assignments.remove(theirs)
 
 
 def test_a_container_that_is_open_to_everybody_is_found_out(alone: World) -> None:

@@ -113,7 +113,7 @@ def parse_key(body: bytes) -> DelegationKey:
     try:
         root = None if b"<!DOCTYPE" in body else ElementTree.fromstring(body.removeprefix(b"\xef\xbb\xbf"))  # noqa: S314 - no entities
         values = [root.findtext(name) or "" for name in _KEY] if root is not None else []
-        if not all(values):
+        if not values or not all(values):
             raise ValueError("no key")
         base64.b64decode(values[-1], validate=True)
     except (ElementTree.ParseError, ValueError, binascii.Error):
