@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Stowage contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role trust and its playbook against a real MinIO, as a person runs them."""
+"""The role trust and its playbook against real servers and those that stand for clouds, as a person runs them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from support.aws import allow, document
+from support.azure import World
 from support.leaks import files, leaks
 from support.plays import Plays
-from testbed import MinIO, MiniStack
+from testbed import Azurite, MinIO, MiniStack
+from testbed.azure import AzureCloud
 from testbed.ministack import BUCKET_ACCOUNT, ROOT_SECRET, WORKLOAD_ACCOUNT
 
 PLAYBOOK = "stowage.kubernetes.cross_account"
@@ -136,6 +138,42 @@ def test_two_accounts_of_aws(ministack: MiniStack, tmp_path: Path) -> None:
     code, output = plays.run(PLAYBOOK, "-e", "trust_state=absent", "-e", f"trust_names=writer-{run}")
     assert (code, changed(output)) == (0, 1), output
     plays.end()
+
+
+def test_a_principal_and_somebody_else_s_identity_at_azure(azurite: Azurite, tmp_path: Path) -> None:
+    cloud = AzureCloud(tmp_path / "azure", azurite)
+    try:
+        world = World(cloud)
+        name = world.name
+        given = world.arguments()
+        kept = (
+            "service_principal",
+            "controller_account",
+            "location_account",
+            "authority",
+            "verify_timeout",
+            "clusters",
+        )
+        trusted = {"location": "primary", **{one: given[one] for one in kept}}
+        variables = {"stowage_locations": {"primary": world.where}, "stowage_trusts": {name: trusted}}
+        plays = Plays.make(tmp_path / "plays", vars=variables)
+        code, output = plays.run(PLAYBOOK, "--check", "--diff")
+        assert (code, changed(output), world.traces()) == (0, 1, []), output
+        code, output = plays.run_by_runner("made", PLAYBOOK, "-vvv")
+        assert (code, changed(output)) == (0, 1), output
+        assert "passed, blobs/delete in clusters/stowage-trust-check/" in output
+        secrets = [world.principal.secret, world.owner.secret]
+        assert leaks([("the output", output.encode()), *files(plays.path)], secrets) == []
+        code, output = plays.run(PLAYBOOK)
+        assert (code, changed(output)) == (0, 0), output
+        asked = {"trust_render_only": True}
+        code, output = plays.run(PLAYBOOK, "-e", json.dumps(asked))
+        assert (code, "az role assignment create" in output) == (0, True), output
+        code, output = plays.run(PLAYBOOK, "-e", "trust_state=absent", "-e", f"trust_names={name}")
+        assert (code, changed(output), world.traces()) == (0, 1, []), output
+        plays.end()
+    finally:
+        cloud.stop()
 
 
 def test_somebody_else_is_asked_at_google(tmp_path: Path) -> None:

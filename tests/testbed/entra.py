@@ -48,11 +48,27 @@ STORAGE = "https://storage.azure.com"
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
+@dataclass(frozen=True)
+class FederatedCredential:
+    """Whose tokens an application takes: all three are compared as they are."""
+
+    issuer: str
+    subject: str
+    audience: str
+
+
 @dataclass
 class Application:
-    """A registered application, and what it may authenticate with: a secret, a certificate, or a service account's token."""
+    """A registered application, and what it may authenticate with: a secret, a certificate, or a service account's token.
+
+    `object_id` is that of its service principal; an `identity` is a managed one, which has no secret; `federated` are its
+    credentials by their names, for issuers whose keys are in `Entra.issuers`.
+    """
 
     client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    object_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    identity: bool = False
+    federated: dict[str, FederatedCredential] = field(default_factory=dict)
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(30))
     secret_expired: bool = False
     certificate: x509.Certificate | None = None
@@ -85,7 +101,8 @@ class Entra:
 
     `lifetime` is how many seconds its tokens live; `asked` are the requests for tokens, each with the names of its fields and
     the values of those that are no secrets; `busy` answers that many requests by 503 first. `audiences` are the services that
-    tokens are given for, and `arm` is one of them.
+    tokens are given for, and `arm` is one of them. `issuers` are the keys that issuers of federated tokens publish; what is named
+    in `lax` (subject, audience) is not compared, which Entra never does.
     """
 
     def __init__(self, directory: Path, authority: Authority | None = None) -> None:
@@ -99,6 +116,8 @@ class Entra:
         self.arm = Arm()
         self.asked: list[dict[str, str]] = []
         self.applications: dict[str, Application] = {}
+        self.issuers: dict[str, rsa.RSAPublicKey] = {}
+        self.lax: set[str] = set()
         self.identity_header = secrets.token_hex(16)
         self._key = secrets.token_bytes(32)
         handler = type("Handler", (_Handler,), {"entra": self})
@@ -152,7 +171,11 @@ class Entra:
             self._check_assertion(application, form.get("client_assertion", ""))
         else:
             self._check_secret(application, form.get("client_secret", ""))
-        return self._made(application.client_id, audience)
+        return self._made(application.client_id, audience, application.object_id)
+
+    def principal(self, object_id: str) -> bool:
+        """Whether there is such a service principal."""
+        return any(one.object_id == object_id for one in self.applications.values())
 
     def managed(self, header: str, query: dict[str, str]) -> dict[str, Any]:
         """A token for the machine's own identity."""
@@ -164,7 +187,7 @@ class Entra:
 
     def manage(self, request: ArmRequest, token: str) -> ArmReply:
         """Answers a request to Azure Resource Manager, if its token was given for that."""
-        claims = self._claims(token)
+        claims = self.claims(token)
         if claims.get("aud") not in {MANAGEMENT, self.authority} or float(claims.get("exp", 0)) < time.time():
             return ArmReply(
                 401, {"error": {"code": "InvalidAuthenticationToken", "message": "The access token is invalid."}}
@@ -172,7 +195,7 @@ class Entra:
         request.claims = claims
         return self.arm.answer(request)
 
-    def _claims(self, token: str) -> dict[str, Any]:
+    def claims(self, token: str) -> dict[str, Any]:
         """The claims of a token of ours; none of another's."""
         head, _dummy, signature = token.rpartition(".")
         if not hmac.compare_digest(self._signature(head), signature):
@@ -185,7 +208,7 @@ class Entra:
         return base64.urlsafe_b64encode(made).decode().rstrip("=")
 
     def _check_secret(self, application: Application, secret: str) -> None:
-        if not hmac.compare_digest(secret, application.secret):
+        if application.identity or not hmac.compare_digest(secret, application.secret):
             raise Refused(401, "invalid_client", 7000215, "Invalid client secret provided.")
         if application.secret_expired:
             raise Refused(401, "invalid_client", 7000222, "The provided client secret keys are expired.")
@@ -216,19 +239,45 @@ class Entra:
     def _check_federated(
         self, application: Application, claims: dict[str, Any], signed: bytes, signature: bytes
     ) -> None:
+        audiences = claims.get("aud")
+        heard = audiences if isinstance(audiences, list) else [audiences]
+        if application.federated:
+            self._check_credential(application, claims, heard, signed, signature)
+            return
         said = {"issuer": claims.get("iss"), "subject": claims.get("sub")}
         if said != {"issuer": application.issuer, "subject": application.subject}:
             text = f"No matching federated identity record found for presented assertion. {said}"
             raise Refused(401, "invalid_client", 70021, text)
-        audiences = claims.get("aud")
-        if application.audience not in (audiences if isinstance(audiences, list) else [audiences]):
+        if application.audience not in heard:
             raise Refused(
                 401, "invalid_client", 700212, "No matching federated identity record found for the audience."
             )
         if application.issuer_key is None or not _verified(application.issuer_key, "RS256", signed, signature):
             raise Refused(401, "invalid_client", 50027, "JWT token is invalid or malformed.")
 
-    def _made(self, who: str, audience: str) -> dict[str, Any]:
+    def _check_credential(
+        self, application: Application, claims: dict[str, Any], heard: list[Any], signed: bytes, signature: bytes
+    ) -> None:
+        """One of the application's federated credentials: issuer, subject and audience, and the issuer's signature."""
+        issuer = str(claims.get("iss"))
+        fits = [one for one in application.federated.values() if one.issuer == issuer]
+        if not fits:
+            raise Refused(
+                401, "invalid_client", 700211, f"No matching federated identity record found for issuer '{issuer}'."
+            )
+        if "subject" not in self.lax:
+            fits = [one for one in fits if one.subject == claims.get("sub")]
+        if not fits:
+            text = f"No matching federated identity record found for presented assertion subject '{claims.get('sub')}'."
+            raise Refused(401, "invalid_client", 700213, text)
+        if "audience" not in self.lax and not any(one.audience in heard for one in fits):
+            text = f"No matching federated identity record found for presented assertion audience '{heard}'."
+            raise Refused(401, "invalid_client", 700212, text)
+        key = self.issuers.get(issuer)
+        if key is None or not _verified(key, "RS256", signed, signature):
+            raise Refused(401, "invalid_client", 50027, "JWT token is invalid or malformed.")
+
+    def _made(self, who: str, audience: str, object_id: str = "") -> dict[str, Any]:
         now = int(time.time())
         claims = {
             "aud": audience,
@@ -237,7 +286,7 @@ class Entra:
             "nbf": now - 60,
             "exp": now + self.lifetime,
             "appid": who,
-            "oid": str(uuid.uuid4()),
+            "oid": object_id or str(uuid.uuid4()),
             "tid": self.tenant,
             "jti": str(uuid.uuid4()),
         }

@@ -43,12 +43,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines im
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request import Request, TaskClock, result_of
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import policy, statements
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trials import (
-    S3Caller,
-    control_of,
-    proof,
-    refused,
-)
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trials import S3Caller
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.set_trials import control_of, proof, refused
 
 AUTO: t.Final = "auto"
 _LATER: t.Final = "made-when-it-is-run"

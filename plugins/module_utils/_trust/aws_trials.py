@@ -14,6 +14,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_iam import failure, service
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import action
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trials import S3Caller
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation
 
@@ -79,6 +80,10 @@ class Session:
             self._hide(keys.secrets())
             self._caller = self._open(keys)
         return seen
+
+    def action(self, operation: Operation) -> str:
+        """See :class:`~.set_trials.Tries`."""
+        return action(operation)
 
     def may(self, operation: Operation, path: str) -> Seen:
         """As :meth:`S3Caller.may`, with the session."""

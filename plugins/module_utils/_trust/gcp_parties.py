@@ -6,14 +6,9 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
-import urllib.parse
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import LOCATION, Option
-from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.connection import Connection
-from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.status import ApiStatusError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.gcp import (
     CLOUD_SCOPES,
     SCOPES,
@@ -32,7 +27,6 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_
 from ansible_collections.stowage.kubernetes.plugins.module_utils._secrets import secrets_of
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.gcp_api import Bearer, GoogleApi, endpoints_of
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.gcp_policy import Tree, subject_of
 
 TOKEN_SECONDS: t.Final = 900
 _METHODS: t.Final = ["default_chain", "service_account_key", "impersonation", "workload_identity"]
@@ -131,39 +125,3 @@ class _Nobody(Bearer):
     def headers(self, method: str, url: str) -> dict[str, str]:
         del method, url
         return {}
-
-
-class ClusterTokens:
-    """Tokens of service accounts, as the cluster itself gives them to pods:
-    https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/"""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def token(self, subject: str, audience: str) -> str:
-        """A token of ``namespace/account`` that lives for ten minutes.
-
-        :raises StowageError: there is no such account, or the caller may not ask.
-        """
-        namespace, _dummy, account = map(urllib.parse.quote, subject.partition("/"))
-        body: Tree = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": {"audiences": [audience], "expirationSeconds": 600},
-        }
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
-        answer = self._connection.request("POST", path, body=json.dumps(body).encode())
-        token = (answer.json().get("status") or {}).get("token")
-        if not token:
-            raise StowageError("cluster_api_error", f"The cluster gave no token for {subject_of(subject)}.")
-        return str(token)
-
-    def namespaces_with(self, account: str) -> list[str]:
-        """The namespaces that have a service account of this name; none if they may not be listed."""
-        try:
-            found = self._connection.get_json(
-                "/api/v1/serviceaccounts", [("fieldSelector", f"metadata.name={account}")]
-            )
-        except ApiStatusError:
-            return []
-        return sorted(str(one["metadata"]["namespace"]) for one in found.get("items") or ())

@@ -24,6 +24,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets imp
     PermissionSet,
     grants,
 )
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.subjects import is_subject, subject_of
 
 PERMISSIONS: t.Final[t.Mapping[Operation, str]] = {
     "list": "storage.objects.list",
@@ -45,7 +46,6 @@ TOKEN_CREATOR: t.Final = "roles/iam.serviceAccountTokenCreator"  # noqa: S105 - 
 _EMAIL: t.Final = re.compile(r"[a-z0-9.-]+@[a-z0-9.-]+\.gserviceaccount\.com")
 _NAME: t.Final = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _PROJECT: t.Final = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9](?::[a-z0-9-]+)?")
-_SUBJECT: t.Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _PERSON: t.Final = re.compile(r"(?:serviceAccount|user|group):[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+")
 _POOL_SUBJECT: t.Final = re.compile(
     r"principal://iam\.googleapis\.com/projects/[0-9]+/locations/global/workloadIdentityPools/[^/*]+/subject/[^*]+"
@@ -129,7 +129,7 @@ def check_project(option: str, project: str) -> str:
 
 def check_subject(option: str, subject: str) -> str:
     """:raises StowageError: ``invalid_option`` for what is no ``namespace/account``. There are no wildcards."""
-    if not _SUBJECT.fullmatch(subject):
+    if not is_subject(subject):
         raise _unfit(f"{option} must be namespace/account, without wildcards.")
     return subject
 
@@ -277,12 +277,6 @@ def pool_name(number: str, name: str) -> str:
 def subject_member(wanted: Wanted, subject: str) -> str:
     """One service account of a cluster; never a set of them."""
     return f"principal://iam.googleapis.com/{pool_name(wanted.number, wanted.name)}/subject/{subject_of(subject)}"
-
-
-def subject_of(subject: str) -> str:
-    """The ``sub`` of a service account's tokens."""
-    namespace, _dummy, account = subject.partition("/")
-    return f"system:serviceaccount:{namespace}:{account}"
 
 
 def provider(wanted: Wanted, federation: Federation) -> Tree:

@@ -24,7 +24,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_
 from ansible_collections.stowage.kubernetes.plugins.module_utils._reach import reach_cluster
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import gcp, gcp_policy, gcp_trials
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.gcp_parties import ClusterTokens, Parties
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.cluster_tokens import ClusterTokens
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.gcp_parties import Parties
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.gcp_policy import Federation, Tree, Wanted
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.gcp_review import review
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.gcp_trials import (

@@ -24,10 +24,19 @@ def read_keys(path: str) -> tuple[str, str] | None:
 
     :raises StowageError: ``invalid_option`` if it is something else: it is not overwritten then.
     """
+    found = read_document(path, ("access_key", "secret_key"))
+    return None if found is None else (found["access_key"], found["secret_key"])
+
+
+def read_document(path: str, names: tuple[str, ...]) -> dict[str, str] | None:
+    """What a file holds under some names, ``None`` if it does not exist.
+
+    :raises StowageError: ``invalid_option`` if it is something else: it is not overwritten then.
+    """
     try:
         with open(path, "rb", opener=_opener) as file:
             found = json.loads(file.read(_LARGEST))
-            return str(found["access_key"]), str(found["secret_key"])
+            return {name: str(found[name]) for name in names}
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -46,7 +55,15 @@ def write_keys(path: str, access_key: str, secret_key: str) -> None:
 
     :raises StowageError: ``invalid_option`` if it cannot be written.
     """
-    content = json.dumps({"access_key": access_key, "secret_key": secret_key}, indent=2) + "\n"
+    write_document(path, {"access_key": access_key, "secret_key": secret_key})
+
+
+def write_document(path: str, document: dict[str, str]) -> None:
+    """Puts values into a file.
+
+    :raises StowageError: ``invalid_option`` if it cannot be written.
+    """
+    content = json.dumps(document, indent=2) + "\n"
     new = f"{path}.{random.token_hex(6)}"
     try:
         handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -43,11 +43,10 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.minio_tr
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request import Request, TaskClock, result_of
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import policy, statements
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trials import (
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trials import S3Caller, others_of
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.set_trials import (
     NOBODY,
-    S3Caller,
     control_of,
-    others_of,
     proof,
     refused,
 )

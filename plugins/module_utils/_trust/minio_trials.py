@@ -23,7 +23,9 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_errors import classify
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Expectation, Seen, Trial
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trials import S3Caller, Tries
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import action
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trials import S3Caller
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.set_trials import Tries
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation
 
 _SECONDS: t.Final = 900
@@ -51,6 +53,10 @@ class TokenSession:
         self._sts, self._path = sts, path
         self._open, self._hide = open_caller, hide
         self._caller: S3Caller | None = None
+
+    def action(self, operation: Operation) -> str:
+        """See :class:`~.set_trials.Tries`."""
+        return action(operation)
 
     def begin(self) -> Seen:
         """Whether a session can be had."""

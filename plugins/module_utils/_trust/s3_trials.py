@@ -2,8 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Harmless requests that show what a caller may do in an S3 bucket, and the lines that prove a permission set. Private to the
-collection.
+"""Harmless requests that show what a caller may do in an S3 bucket. Private to the collection.
 
 Writing is asked for by a part of an upload that does not exist, deleting by a version that does not exist: nothing can come of
 them, also where they are allowed. Keys are random, so that no request is about an object of somebody.
@@ -11,52 +10,17 @@ them, also where they are allowed. Keys are random, so that no request is about 
 
 from __future__ import annotations
 
-import functools
 import secrets as random
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import action
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import (
-    Operation,
-    PermissionSet,
-    other_clusters,
-)
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation, other_clusters
 
 _ABSENT: t.Final = frozenset({"NoSuchKey", "NoSuchUpload", "NoSuchVersion", "PreconditionFailed", "404", "412"})
-NOBODY: t.Final = "stowage-trust-check"
-"""The folder of a cluster that is not among those of a trust, where no other is known."""
-_ARCHIVE: t.Final = "backups/{0}/{0}.tar.gz"
-_DOCUMENT: t.Final = "backups/{0}/velero-backup.json"
-
-Paths = t.Mapping[Operation, str]
-# Paths are in the cluster's folder; {0} becomes a random word.
-_ALLOWED: t.Final[t.Mapping[PermissionSet, Paths]] = {
-    "writer": {"list": "backups/", "read": _DOCUMENT, "create": _ARCHIVE},
-    "reader": {"list": "backups/", "read": _ARCHIVE},
-    "pruner": {"list": "backups/", "read": _DOCUMENT, "delete": _ARCHIVE},
-    "auditor": {"list": "backups/", "read": _DOCUMENT},
-}
-_REFUSED: t.Final[t.Mapping[PermissionSet, Paths]] = {
-    "writer": {"read": _ARCHIVE, "delete": _ARCHIVE},
-    "reader": {"create": _ARCHIVE, "delete": _ARCHIVE},
-    "pruner": {"read": _ARCHIVE, "create": _ARCHIVE},
-    "auditor": {"read": _ARCHIVE, "create": _ARCHIVE, "delete": _ARCHIVE},
-}
-_ELSEWHERE: t.Final[Paths] = {"list": "backups/", "read": _ARCHIVE, "create": _ARCHIVE, "delete": _ARCHIVE}
 _STRANGER: t.Final = "The caller was refused"
-_NOTHING_MORE: t.Final = (
-    "Look for a policy that allows more than this trust does, such as one for a group or for everybody."
-)
-
-
-class Tries(t.Protocol):
-    """Somebody who tries what they may do."""
-
-    def may(self, operation: Operation, path: str) -> Seen:
-        """Whether an operation is allowed at a path within the location. Nothing comes of it."""
 
 
 class S3Caller:
@@ -75,6 +39,10 @@ class S3Caller:
         # Without either, a delete marker would be made. AWS would ask for another permission for a version; MinIO heeds no
         # condition here.
         self._harmless = {"IfMatch": "*"} if aws else {"VersionId": "null"}
+
+    def action(self, operation: Operation) -> str:
+        """See :class:`~.set_trials.Tries`."""
+        return action(operation)
 
     def may(self, operation: Operation, path: str) -> Seen:
         """Whether an operation is allowed at a path below the prefix. Nothing comes of it."""
@@ -109,48 +77,6 @@ def others_of(calls: S3Calls, mine: t.Sequence[str]) -> tuple[str, ...]:
         return ()
     folders = [str(one.get("Prefix")) for one in answer.get("CommonPrefixes") or ()]
     return other_clusters((one.removeprefix(start).removesuffix("/") for one in folders), mine)
-
-
-def proof(me: Tries, name: PermissionSet, cluster: str, others: t.Sequence[str] = (NOBODY,)) -> list[Trial]:
-    """The lines that prove a permission set for one cluster, within the location.
-
-    :param me: the caller who has it, at the location's prefix.
-    :param others: clusters that must be closed to the caller.
-    """
-    folder = f"clusters/{cluster}/"
-    control = control_of(me, cluster)
-    trials = [
-        Trial(
-            f"{operation}_allowed",
-            "allowed",
-            _words(operation, folder + path),
-            functools.partial(me.may, operation, folder + path),
-            fix="Look for a policy elsewhere that denies it.",
-        )
-        for operation, path in _ALLOWED[name].items()
-    ]
-    elsewhere = [("other_cluster_", f"clusters/{other}/", _ELSEWHERE) for other in others]
-    for start, where, paths in [("", folder, _REFUSED[name]), *elsewhere]:
-        trials += [
-            refused(f"{start}{operation}_refused", me, operation, where + path, control)
-            for operation, path in paths.items()
-        ]
-    return trials
-
-
-def control_of(me: Tries, cluster: str) -> t.Callable[[], Seen]:
-    """What everybody with a permission set for the cluster may do."""
-    return functools.partial(me.may, "list", f"clusters/{cluster}/backups/")
-
-
-def refused(id_: str, caller: Tries, operation: Operation, path: str, control: t.Callable[[], Seen] | None) -> Trial:
-    """The line of a request that has to be refused."""
-    attempt = functools.partial(caller.may, operation, path)
-    return Trial(id_, "refused", _words(operation, path), attempt, control, _NOTHING_MORE)
-
-
-def _words(operation: Operation, where: str) -> str:
-    return f"{action(operation)} in {where.format('*')}"
 
 
 def _request(operation: Operation, key: str) -> tuple[str, dict[str, t.Any]]:

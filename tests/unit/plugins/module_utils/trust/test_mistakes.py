@@ -55,6 +55,10 @@ def test_each_mistake_has_a_test_or_a_reason(name: str) -> None:
     assert faults(ROWS[name]) == []
 
 
+def test_providers_are_in_the_table() -> None:
+    assert {"aws", "azure", "minio"} <= TABLE.keys()
+
+
 def test_a_fault_of_the_table_is_found() -> None:
     fine = {"what": "It is wrong.", "tests": ["unit/test_sets.py::test_other_partitions"]}
     assert faults(fine) == []

@@ -1,0 +1,85 @@
+# Copyright (c) 2026, Stowage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All that stands for Azure: an Azurite behind `testbed.azure_guard`, and Entra with Resource Manager beside it."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from testbed.arm_storage import StorageAccounts
+from testbed.azure_guard import Guard
+from testbed.azure_identities import Identities, new_subscription
+from testbed.azure_rbac import Rbac
+from testbed.azurite import Azurite
+from testbed.entra import Application, Entra
+from testbed.pki import Authority
+
+CLUSTER_GROUP = "clusters"
+
+
+class AzureCloud:
+    """One tenant with two subscriptions: that of the storage account, and `cluster_subscription`.
+
+    `ca_cert` is the file of the CA of all its servers.
+    """
+
+    def __init__(self, directory: Path, azurite: Azurite) -> None:
+        authority = Authority(directory / "pki", "ca")
+        self.azurite = azurite
+        self.entra = Entra(directory / "entra", authority)
+        self.entra.__enter__()
+        self.rbac = Rbac(self.entra.arm, self.entra.principal)
+        self.identities = Identities(self.entra, self.rbac)
+        # Last, for it refuses what is of groups that it does not have.
+        self.storage = StorageAccounts(self.entra.arm, azurite)
+        self.storage.account |= {"supportsHttpsTrafficOnly": True, "allowBlobPublicAccess": False}
+        self.cluster_subscription = new_subscription()
+        self.guard = Guard(
+            directory / "guard", authority, azurite=azurite, storage=self.storage, entra=self.entra, rbac=self.rbac
+        )
+        self.ca_cert = self.guard.ca_cert
+
+    def stop(self) -> None:
+        """Ends all servers."""
+        self.guard.stop()
+        self.entra.__exit__()
+
+    @property
+    def tenant(self) -> str:
+        """The tenant."""
+        return self.entra.tenant
+
+    def owner(self, *subscriptions: str) -> Application:
+        """Somebody who administers some subscriptions, that of the storage account if none is named."""
+        made = self.entra.register()
+        named = subscriptions or (self.storage.subscription,)
+        for one in named:
+            self.identities.subscriptions.setdefault(one, set()).add(made.object_id)
+        if self.storage.subscription in named:
+            self.rbac.admins.add(made.object_id)
+        return made
+
+    def auth(self, application: Application, **more: Any) -> dict[str, Any]:
+        """How an application logs in by its secret."""
+        return {
+            "method": "service_principal",
+            "tenant": self.tenant,
+            "client_id": application.client_id,
+            "secret": application.secret,
+            "authority": self.entra.authority,
+            **more,
+        }
+
+    def publish(self, issuer: str, keys: dict[str, Any]) -> None:
+        """Has Entra know the keys of an issuer: the first of a JSON Web Key Set."""
+        key = next(one for one in keys["keys"] if one["kty"] == "RSA")
+        self.entra.issuers[issuer] = rsa.RSAPublicNumbers(_number(key["e"]), _number(key["n"])).public_key()
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), "big")
