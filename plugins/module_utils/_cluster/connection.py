@@ -21,7 +21,10 @@ import urllib.parse
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster import kubeconfig, transport
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.access import ClusterAccess
-from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.referenced import SecretReference, kubeconfig_of
+from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.referenced import (
+    SecretReference,
+    kubeconfig_of,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.route import Route
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.session import Session, open_session
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.sockets import Sockets

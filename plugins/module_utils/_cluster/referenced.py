@@ -52,7 +52,9 @@ def secret_reference(params: t.Mapping[str, t.Any]) -> SecretReference | None:
     given = params.get("kubeconfig_secret")
     if params.get("cluster_auth") != "capi":
         if given:
-            raise _kubeconfig.invalid("kubeconfig_secret is set, but nothing says to use it.", "Set cluster_auth: capi.")
+            raise _kubeconfig.invalid(
+                "kubeconfig_secret is set, but nothing says to use it.", "Set cluster_auth: capi."
+            )
         return None
     if not isinstance(given, t.Mapping):
         raise _kubeconfig.invalid("cluster_auth is capi, but there is no kubeconfig_secret.", _SHAPE)
@@ -67,7 +69,11 @@ def checked_reference(given: t.Mapping[str, t.Any]) -> SecretReference:
     reference = SecretReference(
         str(given.get("namespace") or ""), str(given.get("name") or ""), str(given.get("key") or KEY)
     )
-    checks = ((_NAMESPACE, reference.namespace, "namespace"), (_NAME, reference.name, "name"), (_KEY, reference.key, "key"))
+    checks = (
+        (_NAMESPACE, reference.namespace, "namespace"),
+        (_NAME, reference.name, "name"),
+        (_KEY, reference.key, "key"),
+    )
     for pattern, value, option in checks:
         if not pattern.fullmatch(value):
             raise _kubeconfig.invalid(f"kubeconfig_secret.{option} cannot be one: {value[:80]!r}.", _SHAPE)
