@@ -120,14 +120,14 @@ def _version(connection: Asked) -> str:
 def _pages(connection: Asked, path: str, selector: str) -> t.Iterator[list[dict[str, t.Any]]]:
     query = [("limit", str(_PAGE))] + ([("labelSelector", selector)] if selector else [])
     token = ""
-    while True:
+    for _page in range(_MOST):
         continued = [("continue", token)] if token else []
         try:
             answer = connection.request(
                 "GET", path, query=[*query, *continued], accept=_METADATA, max_bytes=_LARGEST_PAGE
             )
             page = json.loads(answer.body)
-            yield [one["metadata"] for one in page.get("items") or []]
+            yield [dict(one["metadata"]) for one in page.get("items") or []]
             token = str(page["metadata"].get("continue") or "")
         except (PageTooLarge, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise StowageError(
@@ -135,6 +135,7 @@ def _pages(connection: Asked, path: str, selector: str) -> t.Iterator[list[dict[
             ) from None
         if not token:
             return
+    raise StowageError("cluster_api_error", "The management cluster's list of clusters does not end.")
 
 
 def _cluster(metadata: t.Mapping[str, t.Any], access: t.Mapping[str, t.Any]) -> Cluster:
