@@ -136,7 +136,7 @@ def test_no_command_of_the_kubeconfig_is_run(user: dict[str, t.Any], tmp_path: P
     )
     with ScriptedApi(served()).running() as api, pytest.raises(StowageError) as caught:
         find(kubeconfig(tmp_path / "kc", api.url, **user))
-        assert api.requests == []
+    assert api.requests == []
     assert caught.value.code == "cluster_access_invalid"
     assert not marker.exists()
 
