@@ -33,7 +33,7 @@ notes:
     O(compose), O(groups) and O(keyed_groups) can use.
   - Interpreter and connection are up to the play. The playbooks of this collection set both.
   - Labels of clusters of the Cluster API are set by whoever may write there. What must not be chosen by them belongs into
-    O(sources[].labels), which win.
+    the source's own C(labels), which win.
 extends_documentation_fragment:
   - ansible.builtin.constructed
   - ansible.builtin.inventory_cache

@@ -100,7 +100,7 @@ class World:
         document = {"plugin": "stowage.kubernetes.workspaces", **options}
         (self.folder / "fleet.workspaces.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
 
-    def list(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
+    def ask(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
         """What ``ansible-inventory --list`` shows: its exit code, output and errors."""
         done = subprocess.run(
             [sys.executable, "-m", "ansible", "inventory", "-i", str(self.folder), "--list", *arguments],
@@ -113,7 +113,7 @@ class World:
         return done.returncode, done.stdout, done.stderr
 
     def listed(self) -> Tree:
-        code, output, errors = self.list()
+        code, output, errors = self.ask()
         assert code == 0, errors
         found: Tree = json.loads(output)
         return found
@@ -218,7 +218,7 @@ def test_two_clusters_of_a_folder_are_backed_up_and_no_secret_is_shown(world: Wo
         compose={"region": "'here'"},
         groups={"of_a_folder": "'kubeconfigs' in stowage_kubeconfig"},
     )
-    code, output, errors = world.list("-vvv")
+    code, output, errors = world.ask("-vvv")
     assert code == 0, errors
     kept_secret(world, secrets, output + errors)
     found = json.loads(output[output.index("\n{") :])
@@ -272,7 +272,7 @@ def test_a_cluster_of_the_cluster_api_is_reached_by_reference(world: World) -> N
         sources={"management": {"capi": {"env": "MANAGEMENT", "context": management.name, "namespaces": [FLEET]}}},
         workspaces={"gold": {"selector": "tier=gold"}},
     )
-    code, output, errors = world.list("-vvv", MANAGEMENT=str(lister))
+    code, output, errors = world.ask("-vvv", MANAGEMENT=str(lister))
     assert code == 0, errors
     assert leaks([("the list", (output + errors).encode())], [*secrets, str(lister)]) == []
     assert json.loads(output[output.index("\n{") :])["gold"]["hosts"] == ["prod-9"]
@@ -325,7 +325,7 @@ def test_names_that_are_templates_are_never_evaluated(world: World, way: str) ->
     )
     inventory = world.folder
     if way == "script":  # as AWX hands a job what an inventory source gave
-        code, output, errors = world.list()
+        code, output, errors = world.ask()
         assert code == 0, errors
         (world.plays.path / "listed.json").write_text(output, encoding="utf-8")
         inventory = world.plays.path / "script"
@@ -361,7 +361,7 @@ def test_a_source_that_fails_is_known_from_the_cache_or_a_failed_host(world: Wor
 
     folder.rename(world.plays.path / "moved")
     assert "stowage_source_error" not in world.hostvars()["admin-prod-1"], "it is still read from the cache"
-    code, output, errors = world.list("--flush-cache")
+    code, output, errors = world.ask("--flush-cache")
     assert code == 0, errors
     assert "Source datacentre" in errors
     stale = plain(json.loads(output)["_meta"]["hostvars"]["admin-prod-1"])
@@ -381,7 +381,7 @@ def test_a_source_that_fails_is_known_from_the_cache_or_a_failed_host(world: Wor
 
     world.write(sources=sources, strict=True, **cache)
     for strictly, wanted in {"true": 1, "false": 0}.items():
-        code, _output, errors = world.list(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=strictly)
+        code, _output, errors = world.ask(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=strictly)
         assert "Source elsewhere" in errors
         assert (code != 0) == bool(wanted)
 
@@ -393,7 +393,7 @@ def test_equal_names_are_an_error_until_they_are_told_apart(world: World) -> Non
         path.write_text(world.kubeconfig(world.source).read_text(encoding="utf-8"), encoding="utf-8")
         paths.append(str(path))
     world.write(sources={"s": {"kubeconfig": {"paths": paths}}})
-    _code, output, errors = world.list()
+    _code, output, errors = world.ask()
     assert "would both be the host" in errors
     assert "hostvars" not in output or world.source.name not in json.loads(output)["_meta"]["hostvars"]
     world.write(sources={"s": {"kubeconfig": {"paths": paths}}}, hostname="stowage_kubeconfig | basename")
@@ -402,5 +402,5 @@ def test_equal_names_are_an_error_until_they_are_told_apart(world: World) -> Non
     (world.folder / "second.workspaces.yml").write_text(
         (world.folder / "fleet.workspaces.yml").read_text(encoding="utf-8"), encoding="utf-8"
     )
-    _code, _output, errors = world.list()
+    _code, _output, errors = world.ask()
     assert "Another inventory file has the host a already" in errors
