@@ -78,13 +78,16 @@ def test_the_secret_is_read_again_when_the_credential_has_ended() -> None:
     with ScriptedApi(workload_answer).running() as workload:
 
         def management_answer(_request: Request) -> Reply:
-            return as_json(secret(kubeconfig(workload.url, token=tokens.pop(0))))
+            return as_json(secret(kubeconfig(workload.url, token=tokens.pop(0), password=CANARY)))
 
         with ScriptedApi(management_answer).running() as management:
-            connection = Connection.open(ClusterAccess.from_params(params(management.url, context=None), {}))
+            keeper = kubeconfig(management.url, token="management-token")
+            options = {"kubeconfig": keeper, "cluster_auth": "capi", "kubeconfig_secret": REFERENCE}
+            keeper["contexts"][0]["name"] = keeper["current-context"] = "management"
+            connection = Connection.open(ClusterAccess.from_params(options, {}))
             assert connection.get_json("/x") == {"ok": True}
     assert tokens == []
-    assert {"old", "new"} <= connection.secrets
+    assert {"old", "new", "management-token", CANARY} <= connection.secrets
 
 
 def test_a_secret_that_moves_to_another_server_meanwhile_is_not_followed() -> None:
