@@ -130,6 +130,17 @@ CLUSTER: t.Final[ArgumentSpec] = {
     },
     "impersonate_user": {"type": "str"},
     "impersonate_groups": {"type": "list", "elements": "str"},
+    "cluster_auth": {"type": "str", "choices": ["kubeconfig", "capi"]},
+    # A reference, and nothing that would have to be masked; so is the key in it.
+    "kubeconfig_secret": {
+        "type": "dict",
+        "no_log": False,
+        "options": {
+            "namespace": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "key": {"type": "str", "default": "value", "no_log": False},
+        },
+    },
     "expected_cluster_uid": {"type": "str"},
 }
 

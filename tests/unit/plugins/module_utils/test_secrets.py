@@ -33,6 +33,8 @@ def kubeconfig(user: dict[str, t.Any]) -> dict[str, t.Any]:
 @pytest.mark.parametrize(
     "params",
     [
+        {"kubeconfig_secret": {"users": [{"user": {"token": SECRET}}]}},
+        {"kubeconfig_secret": f"apiVersion: v1\nusers:\n- user: {{token: {SECRET}}}"},
         {"location": {"auth": {"secret_key": SECRET}}},
         {"location": {"auth": {"session_token": SECRET}}},
         {"location": {"auth": {"secretkey": SECRET}}},
