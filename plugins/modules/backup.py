@@ -110,6 +110,15 @@ options:
       - Let the task succeed, with a warning, if the backup ends V(PartiallyFailed).
     type: bool
     default: false
+  lease_wait:
+    description:
+      - How long to wait while another backup of the cluster, or a restore into it, is under way from the same folder. A duration such as V(30m), or V(0).
+      - After that the task fails with C(lease_held). What was killed holds its lease for two minutes at least, and for up to half
+        an hour if it had worked for long.
+      - A backup that was made meanwhile, and is what O(name), O(max_age) or O(schedule) ask for, is taken.
+    type: str
+    default: 10m
+    version_added: 0.2.0
   state:
     description:
       - V(present) ensures that the backup exists.
@@ -357,6 +366,26 @@ backup:
       returned: if it was made, or would be
       type: int
       sample: 108
+lease:
+  description: The lease on the cluster.
+  returned: if something was made, or waited for
+  type: dict
+  contains:
+    held:
+      description: Whether it was held to the end. It is not if the location cannot be written, which RV(lease.message) says.
+      returned: always
+      type: bool
+      sample: true
+    waited:
+      description: Seconds that other tasks were waited for.
+      returned: always
+      type: float
+      sample: 0.0
+    message:
+      description: Why it was not held, or not as well as it should be.
+      returned: always
+      type: str
+      sample: ""
 error_code:
   description: What went wrong, for programs. One of a list that only grows.
   returned: failure
@@ -428,6 +457,7 @@ ARGUMENTS: ArgumentSpec = {
     "ignored_api_groups": {"type": "list", "elements": "str"},
     "accept_new_identity": {"type": "bool", "default": False},
     "allow_partial": {"type": "bool", "default": False},
+    "lease_wait": {"type": "str", "default": "10m"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 

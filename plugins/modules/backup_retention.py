@@ -27,8 +27,8 @@ description:
   - Backups that Velero made are never deleted, since only Velero knows what else hangs on them. They take no places either, since
     Velero may delete them at any time.
   - The permission set V(pruner) of M(stowage.kubernetes.aws_trust) and M(stowage.kubernetes.minio_trust) is all it needs.
-  - M(stowage.kubernetes.restore) does not take such a lease yet. Do not prune a backup while it is being restored; a
-    O(min_age) of a day keeps what the rules have only just let go.
+  - M(stowage.kubernetes.restore) holds such a lease while it reads a backup, if it may write in the location. Where it may not, and says
+    so, do not prune a backup while it is being restored; a O(min_age) of a day keeps what the rules have only just let go.
   - In check mode the result says exactly what would be deleted, except for what the store itself will refuse.
 options:
   cluster:
