@@ -80,6 +80,22 @@ options:
           - Make no backup for now.
         type: bool
         default: false
+  namespace_patterns:
+    description:
+      - Regular expressions, as Python has them. A namespace whose whole name fits one of them is taken, as if
+        O(included_namespaces) named it.
+      - It is the expressions that make the selection, not what they fit. So backups from before and after a namespace was made are
+        of the same selection.
+    type: list
+    elements: str
+    version_added: 0.2.0
+  namespace_selectors:
+    description:
+      - Selectors of labels, written as for C(kubectl --selector). A namespace whose own labels fit one of them is taken, as if
+        O(included_namespaces) named it, with all that is in it.
+    type: list
+    elements: str
+    version_added: 0.2.0
   labels:
     description:
       - Labels of the backup, by which it can be found.
@@ -201,6 +217,17 @@ EXAMPLES = r"""
     cluster: prod-1
     excluded_resources:
       - secrets
+
+- name: Back up the namespaces of a team
+  stowage.kubernetes.backup:
+    location:
+      provider: filesystem
+      path: /srv/backups
+    cluster: prod-1
+    namespace_patterns:
+      - shop-[0-9]+
+    namespace_selectors:
+      - team=shop
 
 - name: Remove a backup
   stowage.kubernetes.backup:
@@ -451,6 +478,8 @@ ARGUMENTS: ArgumentSpec = {
             "paused": {"type": "bool", "default": False},
         },
     },
+    "namespace_patterns": {"type": "list", "elements": "str"},
+    "namespace_selectors": {"type": "list", "elements": "str"},
     "labels": {"type": "dict"},
     "expires_in": {"type": "str"},
     "velero_expiration": {"type": "bool", "default": False},

@@ -15,19 +15,21 @@ import typing as t
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive import catalog, delete, layout
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.layout import BackupPaths
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record import COMPLETED, BackupRecord
-from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import check_labels, parse_duration
-from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import SEE_DOCUMENTATION, StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import check_labels, unfit
+from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._reach import reach_location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import orphans
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.leases import is_held, leased_backups
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.retention import Decision, Rules, decide
-from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.schedule import check_zone
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.retention_options import (
+    OPTIONS,
+    read_rules,
+)
 
 Result = dict[str, t.Any]
 
-_COUNTS: t.Final = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
 _DELETIONS: t.Final = 8
 _MOST: t.Final = 500
 """Backups in one result: AWX drops a result of more than 700,000 characters as a whole."""
@@ -47,20 +49,9 @@ class Wanted:
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> Wanted:
         """:raises StowageError: ``invalid_option``, ``invalid_name``."""
-        counts = {name: params[f"keep_{name}"] or 0 for name in _COUNTS}
-        if not params["keep_within"] and not any(counts.values()):
-            raise _unfit("There is no rule: set keep_within, keep_last, keep_daily or another of them.")
-        for option, least in (("keep_at_least", 1), ("max_deletions", 1), *((f"keep_{name}", 0) for name in _COUNTS)):
-            if params[option] is not None and params[option] < least:
-                raise _unfit(f"{option} must be at least {least}.")
-        within = parse_duration("keep_within", params["keep_within"]) if params["keep_within"] else None
-        rules = Rules(
-            within=within,
-            at_least=params["keep_at_least"],
-            min_age=parse_duration("min_age", params["min_age"]),
-            zone=check_zone("time_zone", params["time_zone"]),
-            **counts,
-        )
+        if params["max_deletions"] < 1:
+            raise unfit("max_deletions must be at least 1.")
+        rules = read_rules({name: params[name] for name in OPTIONS})
         return cls(
             cluster=layout.validate_cluster(params["cluster"]),
             cluster_uid=params["cluster_uid"] or "",
@@ -69,10 +60,6 @@ class Wanted:
             sweep=params["sweep"],
             most=params["max_deletions"],
         )
-
-
-def _unfit(message: str) -> StowageError:
-    return StowageError("invalid_option", message, SEE_DOCUMENTATION)
 
 
 @dataclasses.dataclass(frozen=True)
