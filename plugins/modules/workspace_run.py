@@ -151,7 +151,7 @@ EXAMPLES = r"""
       bucket: acme-backups
       region: eu-west-1
     workspace: shop
-    run: "{{ awx_workflow_job_id }}"
+    run: "4711"
     state: started
     clusters:
       - prod-1
@@ -165,7 +165,7 @@ EXAMPLES = r"""
       bucket: acme-backups
       region: eu-west-1
     workspace: shop
-    run: "{{ awx_workflow_job_id }}"
+    run: "4711"
     state: recorded
     cluster: prod-2
     outcome:
@@ -180,7 +180,7 @@ EXAMPLES = r"""
       bucket: acme-backups
       region: eu-west-1
     workspace: shop
-    run: "{{ awx_workflow_job_id }}"
+    run: "4711"
     state: finished
   delegate_to: localhost
 """
