@@ -100,7 +100,7 @@ options:
     description:
       - Sweep what belongs to nothing as well. That is what captures left that were never finished and what is left of
         interrupted deletions, both known by a reservation of ours past its deadline, and the reports of restores whose
-        backup is gone.
+        backup is gone. So are keys of leases that say nothing any more.
       - Files without a reservation may be another tool's, and stay.
     type: bool
     default: true
@@ -216,6 +216,11 @@ retention:
       type: list
       elements: str
       sample: []
+    swept_leases:
+      description: How many keys of leases went that said nothing any more.
+      returned: always
+      type: int
+      sample: 12
 error_code:
   description: What went wrong, for programs. One of a list that only grows.
   returned: failure

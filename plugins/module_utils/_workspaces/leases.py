@@ -176,6 +176,30 @@ def is_held(location: Location, cluster: str, backup: str) -> bool:
     return backup in leased_backups(location, cluster)
 
 
+def old_links(location: Location, cluster: str, backups: t.Container[str], before: datetime.datetime) -> list[str]:
+    """The keys of leases that say nothing any more, and may go.
+
+    The last link of a chain stays, for its number is what the next one goes on from; but not that of a backup which is gone.
+
+    :param backups: the names of the backups that there are.
+    :param before: only what was written before that, and an hour, in which a lease could still hold.
+    :raises StowageError: location errors.
+    """
+    prefix = layout.leases_folder(cluster)
+    chains: dict[str, list[ObjectInfo]] = {}
+    for info in location.list(prefix):
+        what, slash, _link = info.key[len(prefix) :].partition("/")
+        if slash and _number(info.key)[0] > 0:
+            chains.setdefault(what, []).append(info)
+    old: list[str] = []
+    for what, links in chains.items():
+        links.sort(key=lambda info: _number(info.key))
+        gone = what.startswith(_BACKUP) and what.removeprefix(_BACKUP) not in backups
+        dispensable = links if gone and links[-1].modified + LONGEST <= before else links[:-1]
+        old += [info.key for info in dispensable if info.modified + LONGEST <= before]
+    return old
+
+
 def check_free(location: Location, cluster: str, backup: str) -> None:
     """Make sure that nobody reads a backup that is about to be removed.
 

@@ -21,7 +21,11 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base
 from ansible_collections.stowage.kubernetes.plugins.module_utils._reach import reach_location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import orphans
-from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.leases import is_held, leased_backups
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.leases import (
+    is_held,
+    leased_backups,
+    old_links,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.retention import Decision, Rules, decide
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.retention_options import (
     OPTIONS,
@@ -64,13 +68,14 @@ class Wanted:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a run would do: the backups to delete, oldest first, how many more there are, and the orphans."""
+    """What a run would do: the backups to delete, oldest first, how many more there are, the orphans, and keys of leases."""
 
     decisions: list[Decision]
     doomed: list[BackupRecord]
     left: int
     orphans: orphans.Orphans
     restores: list[delete.RestoreFiles]
+    links: list[str]
 
 
 def prune_backups(task: Task) -> Result:
@@ -105,10 +110,13 @@ def _plan(task: Task, location: Location, wanted: Wanted) -> Plan:
     )
     restores = delete.find_restores(location, wanted.cluster) if records or wanted.sweep else []
     found = orphans.Orphans((), ())
+    links: list[str] = []
     if wanted.sweep:
+        names = {record.name for record in records}
+        links = old_links(location, wanted.cluster, names, now - wanted.rules.min_age)
         found = orphans.find_orphans(location, wanted.cluster, records, restores, before=now - wanted.rules.min_age)
     doomed = [one.record for one in decisions if not one.stays]
-    return Plan(decisions, doomed[: wanted.most], max(len(doomed) - wanted.most, 0), found, restores)
+    return Plan(decisions, doomed[: wanted.most], max(len(doomed) - wanted.most, 0), found, restores, links)
 
 
 def _newest_uid(records: t.Iterable[BackupRecord]) -> str:
@@ -124,6 +132,7 @@ class _Outcome:
 
     failures: dict[str, StowageError] = dataclasses.field(default_factory=dict)
     spared: dict[str, str] = dataclasses.field(default_factory=dict)
+    links_left: int = 0
 
 
 def _carry_out(task: Task, location: Location, wanted: Wanted, plan: Plan) -> _Outcome:
@@ -146,6 +155,7 @@ def _carry_out(task: Task, location: Location, wanted: Wanted, plan: Plan) -> _O
         list(pool.map(lambda job: one(job[0], *job[1]), enumerate(work)))
     task.progress.check()
     _sweep_restores(location, plan, outcome)
+    _sweep_leases(location, plan, outcome)
     return outcome
 
 
@@ -195,6 +205,15 @@ def _sweep_restores(location: Location, plan: Plan, outcome: _Outcome) -> None:
             outcome.failures[keys[failure.key]] = StowageError(failure.code, f"{failure.key}: {failure.message}")
 
 
+def _sweep_leases(location: Location, plan: Plan, outcome: _Outcome) -> None:
+    for start in range(0, len(plan.links), delete.BATCH):
+        for failure in location.delete(plan.links[start : start + delete.BATCH]):
+            outcome.links_left += 1
+            # A store that locks objects keeps them for a while, and the next run tries again.
+            if failure.code != "locked":
+                outcome.failures[failure.key] = StowageError(failure.code, f"{failure.key}: {failure.message}")
+
+
 def _result(task: Task, wanted: Wanted, plan: Plan, outcome: _Outcome) -> Result:
     spared = {**outcome.spared, **{name: error.message for name, error in outcome.failures.items()}}
     decisions = [
@@ -217,8 +236,9 @@ def _result(task: Task, wanted: Wanted, plan: Plan, outcome: _Outcome) -> Result
         "left": plan.left,
         "swept_captures": captures[:_MOST],
         "swept_restores": reports[:_MOST],
+        "swept_leases": len(plan.links) - outcome.links_left,
     }
-    result: Result = {"changed": bool(gone or captures or reports), "retention": summary}
+    result: Result = {"changed": bool(gone or captures or reports or summary["swept_leases"]), "retention": summary}
     if task.diff:
         result["diff"] = _diff(decisions, {record.name for record in gone}, captures, reports)
     for name, reason in list(outcome.spared.items())[:5]:
