@@ -12,7 +12,13 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import definition, members, runs, schedule
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import (
+    definition,
+    members,
+    names,
+    runs,
+    schedule,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.definition import Workspace
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.run_name import run_name
 
@@ -30,7 +36,7 @@ _SELECTION: t.Final[Plan] = {
 def workspace_plan(
     definitions: t.Any,
     groups: members.Groups,
-    chosen: str | t.Sequence[str] = definition.ALL,
+    chosen: str | t.Sequence[str] = names.ALL,
     locations: t.Sequence[str] | None = None,
     *,
     strict: bool = True,
@@ -79,7 +85,7 @@ def workspace_runs(
     """
     now = datetime.datetime.now(datetime.UTC)
     try:
-        names = {
+        called = {
             name: run_name(
                 given=_word(given), workflow=_word(workflow), job=_word(job), made=made, plan=plan["schedule"], now=now
             )
@@ -87,11 +93,11 @@ def workspace_runs(
         }
     except StowageError as error:
         raise _failed(error) from None
-    if nameless := [name for name, run in names.items() if not run]:
+    if nameless := [name for name, run in called.items() if not run]:
         raise AnsibleFilterError(
             f"invalid_option: Nothing says which run of {nameless[0]} is meant. Set stowage_run, the same in all playbooks of a run."
         )
-    return names
+    return called
 
 
 def run_outcome(result: t.Mapping[str, t.Any], location: str = "", problem: str = "") -> Plan:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import collections.abc as c
 import dataclasses
-import re
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils import _label_selectors
@@ -20,15 +19,13 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments impo
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._selection import Selection
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import retention_options, schedule
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.names import check_workspace
 
 VARIABLE: t.Final = "stowage_workspaces"
-ALL: t.Final = "all"
-"""What ``stowage_workspace`` says for every workspace; so none can have that name."""
 WORKSPACE_LABEL: t.Final = "stowage.io/workspace"
 RUN_LABEL: t.Final = "stowage.io/run"
 
 _Document = t.Mapping[t.Any, t.Any]
-_NAME: t.Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _LATER: t.Final = frozenset({"volumes", "hooks"})
 _SELECTION: t.Final = (
     "included_resources",
@@ -107,9 +104,10 @@ def read_workspaces(value: t.Any, locations: t.Container[str] | None = None) -> 
     found = {}
     for name, definition in _mapping(value, VARIABLE).items():
         where = f"{VARIABLE}.{str(name)[:80]}"
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > 63 or name == ALL:
-            hint = "Use at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; not all."
-            raise _unfit(where, "cannot be a workspace's name", hint)
+        if not isinstance(name, str):
+            raise _unfit(where, "must have a name that is text")
+        with _At(VARIABLE):
+            check_workspace(name)
         found[name] = _workspace(name, _mapping(definition, where), where, locations)
     return found
 
@@ -275,34 +273,6 @@ def _duration(value: t.Any, where: str) -> str:
         with _At(where):
             parse_duration("it", text)
     return text
-
-
-def check_run(run: str) -> str:
-    """A run's name: a part of keys, and the value of a label.
-
-    :raises StowageError: ``invalid_name``.
-    """
-    if len(run) > 63 or not _NAME.fullmatch(run):
-        raise StowageError(
-            "invalid_name",
-            f"{run[:80]!r} cannot be the name of a run.",
-            "Use at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit.",
-        )
-    return run
-
-
-def check_workspace(name: str) -> str:
-    """A workspace's name where it stands alone.
-
-    :raises StowageError: ``invalid_name``.
-    """
-    if len(name) > 63 or not _NAME.fullmatch(name) or name == ALL:
-        raise StowageError(
-            "invalid_name",
-            f"{name[:80]!r} cannot be the name of a workspace.",
-            "Use at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; not all.",
-        )
-    return name
 
 
 class _At:

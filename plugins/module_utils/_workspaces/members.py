@@ -11,11 +11,11 @@ import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.definition import (
-    ALL,
     VARIABLE,
     Members,
     Workspace,
 )
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.names import ALL
 
 Groups = t.Mapping[str, t.Sequence[str]]
 

@@ -16,7 +16,7 @@ import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import schedule
-from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.definition import check_run
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.names import check_run
 
 _TIME: t.Final = "%Y%m%dT%H%M%SZ"
 _MADE: t.Final = re.compile(r"([0-9]{8}T[0-9]{6}Z)-[0-9a-f]{4}")

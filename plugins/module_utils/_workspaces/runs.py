@@ -21,10 +21,7 @@ import typing as t
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive import layout
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.shown import printable
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.definition import (
-    check_run,
-    check_workspace,
-)
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.names import check_run, check_workspace
 
 COMPLETED: t.Final = "Completed"
 PARTIALLY_FAILED: t.Final = "PartiallyFailed"
