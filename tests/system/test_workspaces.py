@@ -239,8 +239,9 @@ def test_other_clusters_are_another_run(world: World) -> None:
 
 
 def test_a_variable_that_cannot_be_evaluated_is_a_failed_record(world: World) -> None:
-    world.change(lambda everything: everything["hosts"]["prod-1"].update(stowage_api_key="{{ not_there }}"))
+    lost = "{{ lookup('ansible.builtin.file', '/not/there') }}"
+    world.change(lambda everything: everything["hosts"]["prod-1"].update(stowage_ca_cert=lost))
     code, output = world.run("-e", "stowage_workspace=prod")
     assert code == 2, output
     assert "prod, run r1: PartiallyFailed (2 Completed, 1 Failed)" in output
-    assert "not_there" in world.records("prod")["prod-1"][0]["message"]
+    assert "/not/there" in world.records("prod")["prod-1"][0]["message"]
