@@ -197,6 +197,14 @@ class Selection:
         known = list(kinds)
         return [word for word in self.included_resources if not any(_names_kind(word, kind) for kind in known)]
 
+    def may_want_group(self, group: str) -> bool:
+        """Whether resources of an API group that nobody could see may be wanted, by ``included_resources`` or because wanted
+        objects are tied to them."""
+        built_in = "." not in group or group.endswith(".k8s.io")
+        return (
+            built_in or not self.included_resources or any(_may_be_of(word, group) for word in self.included_resources)
+        )
+
     def to_velero_spec(self, namespaces: t.Sequence[str] = ()) -> dict[str, t.Any]:
         """The fields of a Backup's or Restore's ``spec`` that say the same to Velero.
 
@@ -355,6 +363,15 @@ def _any_glob(globs: t.Iterable[str], name: str) -> bool:
 
 
 @functools.lru_cache(maxsize=65536)
+def _may_be_of(word: str, group: str) -> bool:
+    """Whether a word of a resource list may mean a kind of a group that is not known."""
+    if _is_glob(word):
+        return True
+    if "." in word:
+        return word.endswith(f".{group.lower()}")
+    return word not in _BUILT_IN
+
+
 def _names_kind(word: str, kind: Kind) -> bool:
     """Whether a word of a resource list means the kind: plural, singular or kind, alone or with the group."""
     group, plural, singular = kind.group.lower(), kind.plural.lower(), kind.kind.lower()

@@ -334,7 +334,7 @@ backup:
       elements: str
       sample: []
     results:
-      description: Where all warnings and errors are, a key in the location. Empty if it was only predicted.
+      description: Where the warnings and errors are, the first thousand of each, a key in the location. Empty if it was only predicted.
       returned: if it was made, or would be
       type: str
       sample: clusters/prod-1/backups/before-upgrade/before-upgrade-results.gz

@@ -106,8 +106,8 @@ RESTORE: t.Final = (
     ("command", "way"),
     [
         pytest.param(command, way, id=f"{command[0].rpartition('.')[2]}-{way.__name__}")
-        for command, ways in ((BACKUP, (ctrl_c, sigterm, sigkill, timeout)), (RESTORE, (ctrl_c, sigkill)))
-        for way in ways
+        for command in (BACKUP, RESTORE)
+        for way in (ctrl_c, sigterm, sigkill, timeout)
     ],
 )
 def test_the_module_ends_with_its_play(
