@@ -20,7 +20,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import 
 class Option(t.TypedDict, total=False):
     """One option of an argument spec, as AnsibleModule takes it."""
 
-    type: t.Literal["bool", "dict", "int", "list", "path", "raw", "str"]
+    type: t.Literal["bool", "dict", "float", "int", "list", "path", "raw", "str"]
     elements: t.Literal["dict", "str"]
     options: dict[str, Option]
     choices: list[str]

@@ -72,7 +72,14 @@ CODES: t.Final[t.Mapping[str, str]] = {
     "other_cluster": "The target is not the cluster that was backed up, and nothing allows that.",
     "restore_partial": "The restore ended PartiallyFailed.",
     "restore_exists": "A restore of this name exists.",
+    # runs over workspaces
+    "run_exists": "A run of this name was begun with other clusters.",
+    "run_not_found": "There is no such run.",
+    "run_partial": "Not all clusters of a run were backed up.",
+    "run_failed": "No cluster of a run was backed up.",
+    "record_damaged": "A file of a run makes no sense.",
     # running
+    "lease_held": "Another task works on the cluster, or reads the backup.",
     "interrupted": "The task was asked to stop.",
     "timeout": "Something took longer than it may.",
     "internal_error": "A defect of the collection.",

@@ -82,6 +82,16 @@ options:
       - Let the task succeed, with a warning, if the restore ends V(PartiallyFailed).
     type: bool
     default: false
+  lease_wait:
+    description:
+      - How long to wait while another restore into the cluster, or a backup of it, is under way from the same folder. A duration such as V(30m), or V(0).
+      - After that the task fails with C(lease_held). What was killed holds its lease for two minutes at least, and for up to half
+        an hour if it had worked for long.
+      - While a backup is restored, M(stowage.kubernetes.backup_retention) and O(stowage.kubernetes.backup#module:state=absent) do not
+        remove it.
+    type: str
+    default: 10m
+    version_added: 0.2.0
   diff_path:
     description:
       - In diff mode, file on the machine where the task runs for the whole diff, one JSON document a line. It gets mode 0600.
@@ -297,6 +307,26 @@ restore:
       returned: always
       type: float
       sample: 4.8
+lease:
+  description: The lease on the cluster, and that on the backup which is read.
+  returned: if something was done
+  type: dict
+  contains:
+    held:
+      description: Whether it was held to the end. It is not if the location cannot be written, which RV(lease.message) says.
+      returned: always
+      type: bool
+      sample: true
+    waited:
+      description: Seconds that other tasks were waited for.
+      returned: always
+      type: float
+      sample: 0.0
+    message:
+      description: Why it was not held, or not as well as it should be.
+      returned: always
+      type: str
+      sample: ""
 error_code:
   description: What went wrong, for programs. One of a list that only grows.
   returned: failure
@@ -334,6 +364,7 @@ ARGUMENTS: ArgumentSpec = {
     "preserve_node_ports": {"type": "bool", "default": False},
     "allow_other_cluster": {"type": "bool", "default": False},
     "allow_partial": {"type": "bool", "default": False},
+    "lease_wait": {"type": "str", "default": "10m"},
     "diff_path": {"type": "path"},
     "report_dir": {"type": "path"},
 }

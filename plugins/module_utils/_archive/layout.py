@@ -162,6 +162,10 @@ def reservations_folder(cluster: str) -> str:
     return f"{cluster_folder(cluster)}metadata/stowage/reservations/"
 
 
+def leases_folder(cluster: str) -> str:
+    return f"{cluster_folder(cluster)}metadata/stowage/leases/"
+
+
 def validate_name(name: str, *, what: str = "backup", limit: int = MAX_NAME) -> str:
     """Return a name that Kubernetes and Velero take: a DNS-1123 subdomain of at most ``limit`` characters.
 

@@ -77,4 +77,6 @@ def _of_cluster(name: PermissionSet, cluster: str, writes_restores: bool) -> lis
         # What ties a restore's report to its backup, with which it goes.
         seen.append(Grant(f"{folder}/restores/*/stowage-restore.json", _READ))
         return [*seen, Grant(f"{folder}/*", frozenset({"delete", "abort"})), Grant("", frozenset({"list_uploads"}))]
-    return [*seen, *(Grant(path, _UPLOAD) for path in (f"{folder}/backups/*", ours, records))]
+    # A store that is asked for an attempt that is not there refuses whoever may not list.
+    listed_records = Grant(records, frozenset({"list"}))
+    return [*seen, listed_records, *(Grant(path, _UPLOAD) for path in (f"{folder}/backups/*", ours, records))]

@@ -28,6 +28,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.rule
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.model import Result
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.outcome import RestoreResult
 from ansible_collections.stowage.kubernetes.plugins.module_utils._selection import Selection
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import Record
 
 ROOT: t.Final = Path(__file__).resolve().parents[4]
 PREFIX: t.Final = "stowage.kubernetes."
@@ -135,6 +136,10 @@ def test_the_results_of_restore_are_documented() -> None:
     assert keys(documentation) == _fields(RestoreResult) - elsewhere | {"planned"}
     internal = {"api_version", "resource"}
     assert keys(documentation["contains"]["objects"]) == _fields(Result) - internal
+
+
+def test_the_records_of_a_run_are_documented() -> None:
+    assert keys(documented("workspace_run")["run"]["contains"]["clusters"]) == _fields(Record)
 
 
 @pytest.mark.parametrize("name", MODULES)

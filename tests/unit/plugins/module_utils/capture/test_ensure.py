@@ -19,6 +19,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._capture import
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._progress import Progress
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.holding import Lease
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.leases import of_backup, of_cluster
 from ansible_collections.stowage.kubernetes.plugins.modules import backup
 from support import fake_cluster as fake
 from support.fake_cluster import FakeCluster
@@ -193,7 +195,7 @@ def test_a_backup_is_removed_without_a_cluster(world: World) -> None:
     assert world.run(name="b1")["changed"] is False
     removed = world.run(name="b1", state="absent")
     assert (removed["changed"], removed["deleted"]) == (True, predicted["deleted"])
-    assert not world.location.objects
+    assert [key for key in world.location.objects if "/leases/" not in key] == []
     assert world.run(name="b1", state="absent")["changed"] is False
     assert world.connected == connected + 1
 
@@ -219,6 +221,73 @@ def test_a_backup_is_removed_without_a_cluster(world: World) -> None:
 def test_what_makes_no_sense_is_refused_before_anything_is_contacted(params: Params, code: str, world: World) -> None:
     assert world.refused(**params) == code
     assert (world.connected, world.location.calls) == (0, {})
+
+
+def other_task(world: World) -> Lease:
+    return Lease(world.location, of_cluster("prod", "the-uid"), Progress(), what="the cluster prod", who="backup")
+
+
+def test_the_second_of_two_tasks_gives_way(world: World) -> None:
+    with other_task(world):
+        assert world.refused(lease_wait="0") == "lease_held"
+        assert world.run(check=True)["changed"]
+    assert world.run(lease_wait="0")["lease"] == {"held": True, "waited": 0.0, "message": ""}
+
+
+@pytest.mark.parametrize("options", [{"max_age": "24h"}, {"schedule": {"preset": "weekly"}}, {"name": "b1"}])
+def test_the_second_of_two_tasks_takes_what_the_first_has_made(world: World, options: Params) -> None:
+    first = other_task(world)
+    first.__enter__()
+    made: list[Result] = []
+
+    def finish(operation: str, key: str) -> None:
+        """Ends the first task, with a backup, when the second looks at the lease again."""
+        if operation == "list" and "/leases/cluster-" in key and not made:
+            made.append({})
+            first.__exit__()
+            made.append(world.run(**options))
+
+    world.location.fault = finish
+    found = world.run(**options)
+    assert (made[1]["changed"], found["changed"]) == (True, False)
+    assert found["backup"]["name"] == made[1]["backup"]["name"]
+
+
+def test_the_second_of_two_tasks_waits(world: World) -> None:
+    first = other_task(world)
+    first.__enter__()
+    seen: list[str] = []
+
+    def finish(operation: str, key: str) -> None:
+        if operation == "list" and "/leases/cluster-" in key:
+            seen.append(key)
+            if len(seen) == 3:
+                first.__exit__()
+
+    world.location.fault = finish
+    made = world.run(max_age="24h")
+    assert made["changed"]
+    assert made["lease"]["waited"] > 0
+    assert made["lease"]["held"]
+
+
+def test_a_lease_that_cannot_be_written_is_said_and_in_nobodys_way(world: World) -> None:
+    def refuse(operation: str, key: str) -> None:
+        if operation == "create" and "/leases/" in key:
+            raise StowageError("permission_denied", "It may not be written.")
+
+    world.location.fault = refuse
+    made = world.run(name="b1")
+    assert (made["changed"], made["lease"]["held"]) == (True, False)
+    assert made["lease"]["message"] == "No lease could be taken on the cluster prod: It may not be written."
+    assert world.warnings == [made["lease"]["message"]]
+
+
+def test_a_backup_that_somebody_reads_is_not_removed(world: World) -> None:
+    world.run(name="b1")
+    with Lease(world.location, of_backup("prod", "b1"), Progress(), what="", who="restore", shared=True):
+        assert world.refused(name="b1", state="absent") == "lease_held"
+    assert world.run(name="b1", state="absent")["changed"]
 
 
 def test_a_schedule_is_caught_up_once_and_then_waits(world: World) -> None:

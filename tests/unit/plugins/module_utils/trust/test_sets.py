@@ -106,6 +106,8 @@ def test_records_of_runs(name: PermissionSet) -> None:
     assert allows(found, "create", "b", mine) is (name == "writer")
     assert not allows(found, "read", "b", others)
     assert not allows(found, "create", "b", "fleet/workspaces/w/runs/r/expected.json")
+    assert allows(found, "list", "b", "fleet/workspaces/w/runs/r/a/") is (name == "writer")
+    assert not allows(found, "list", "b", "fleet/workspaces/w/runs/r/")
 
 
 @pytest.mark.parametrize("name", PERMISSION_SETS)
