@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError, defect
 from ansible_collections.stowage.kubernetes.plugins.module_utils._kinds import Kind
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import objects, plan, skips
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.apply import RefusedError
@@ -200,8 +200,8 @@ class OneObject:
                 self.fail(job, StowageError("timeout", str(why)))
         except StowageError as error:
             self._failed(job, error)
-        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
-            self.fail(job, StowageError("backup_damaged", "The archived object has not the form that its kind has."))
+        except Exception as error:  # noqa: BLE001 - a defect of ours, which keeps no other object from its restore
+            self.fail(job, defect(error))
         else:
             if isinstance(outcome, Verdict):
                 outcome = Outcome(outcome.action, known=Known.LOCAL, reasons=(outcome.reason,))
