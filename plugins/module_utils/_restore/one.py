@@ -39,7 +39,7 @@ _STATES: t.Final[t.Mapping[Action, OwnerState]] = {
     Action.CREATED: OwnerState.THERE,
     Action.UPDATED: OwnerState.THERE,
     Action.UNCHANGED: OwnerState.THERE,
-    Action.DIFFERS: OwnerState.THERE,
+    Action.DIFFERS: OwnerState.DIFFERS,
     Action.SKIPPED: OwnerState.ABSENT,
     Action.LEFT_TO_CONTROLLER: OwnerState.LEFT,
     Action.FAILED: OwnerState.FAILED,

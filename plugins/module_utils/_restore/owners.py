@@ -24,6 +24,8 @@ class OwnerState(enum.Enum):
     PENDING = "pending"
     THERE = "there"
     """In the target, with a known uid."""
+    DIFFERS = "differs"
+    """So too, but not as archived: it was left as it is."""
     PLANNED = "planned"
     """A plan would create it; its uid is not known yet."""
     LEFT = "left"
@@ -181,7 +183,7 @@ def _target_uid(words: list[str], namespace: str, table: OwnerTable, around: Sur
         record = None
     if record is not None and record.namespace not in {"", namespace}:
         return None, "is in another namespace"
-    if record is not None and record.state is OwnerState.THERE:
+    if record is not None and record.state in {OwnerState.THERE, OwnerState.DIFFERS}:
         return record.uid, ""
     if record is not None and record.state is OwnerState.PLANNED:
         return "", ""
