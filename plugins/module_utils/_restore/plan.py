@@ -247,7 +247,13 @@ class Planner:
         reset.reset(kind, live, prepared.rules)
         if prepared.tree == live:
             return None
-        return compare.compare(kind, copy.deepcopy(prepared.tree), live)
+        desired = copy.deepcopy(prepared.tree)
+        metadata = fields.mapping(desired, "metadata")
+        if "ownerReferences" in metadata:
+            metadata["ownerReferences"] = owners.one_controller(
+                metadata["ownerReferences"], fields.owner_references(live)
+            )
+        return compare.compare(kind, desired, live)
 
     def why_left(self, job: Job, prepared: Prepared, live: Tree) -> str:
         """Why an object in the target is left as it is whatever the policy; empty when the policy decides."""
