@@ -213,7 +213,7 @@ class OneObject:
     def _failed(self, job: Job, error: StowageError) -> None:
         if error.code in _FATAL:
             raise error
-        if isinstance(error, RefusedError) and not self.rules.check and _is_too_early(error) and self.late(job):
+        if isinstance(error, RefusedError) and not self.rules.check and _is_too_early(job, error) and self.late(job):
             return
         self.fail(job, error)
 
@@ -257,5 +257,6 @@ class OneObject:
         )
 
 
-def _is_too_early(error: RefusedError) -> bool:
-    return error.error.callout or error.error.too_early
+def _is_too_early(job: Job, error: RefusedError) -> bool:
+    unnoticed = job.target.strict and error.status == 400 and "unknown field" in error.message
+    return error.error.callout or error.error.too_early or unnoticed
