@@ -10,6 +10,7 @@ happened, and a ``hint`` that a person can act on. None of the three ever holds 
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 # code -> what a user should understand by it. Codes are part of the interface: add, never rename.
@@ -123,3 +124,16 @@ class StowageError(Exception):
         if self.details:
             result["error_details"] = self.details
         return result
+
+
+def defect(error: Exception) -> StowageError:
+    """An unexpected exception as ``internal_error``: where it happened, but not what it says, which may be anything."""
+    place = error.__traceback__
+    while place and place.tb_next:
+        place = place.tb_next
+    where = f" at {os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}" if place else ""
+    return StowageError(
+        "internal_error",
+        f"Unexpected {type(error).__name__}{where}.",
+        "This is a defect of the collection. Please report it with this message and the versions in use.",
+    )

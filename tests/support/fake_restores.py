@@ -97,6 +97,8 @@ class WritableConnection(FakeConnection):
             raise fake_cluster.failure(404, "NotFound", "no such object")
         after = _merged(before, document) if method == "PATCH" and before is not None else document
         metadata = after["metadata"]
+        if sum(one.get("controller") is True for one in metadata.get("ownerReferences") or ()) > 1:
+            raise fake_cluster.failure(422, "Invalid", "Only one reference can have Controller set to true")
         metadata.pop("uid", None)
         if before is not None:
             metadata["uid"] = before["metadata"]["uid"]

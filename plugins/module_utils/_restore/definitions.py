@@ -46,9 +46,10 @@ class Definitions:
         self._error = error
         self._written: dict[str, tuple[Kind, tuple[str, ...]]] = {}
         self._planned: dict[str, tuple[str, ...]] = {}
+        self._updated: set[str] = set()
         self._lock = threading.Lock()
 
-    def note(self, job: Job) -> None:
+    def note(self, job: Job, *, updated: bool) -> None:
         """A definition was created or updated, or would be."""
         crd = shapes.read(shapes.Crd, job.body)
         versions = tuple(version.name for version in crd.spec.versions if version.served) if crd else ()
@@ -57,6 +58,8 @@ class Definitions:
                 self._planned[job.entry.name] = versions
             else:
                 self._written[job.entry.name] = job.target.served, versions
+                if updated:
+                    self._updated.add(job.entry.name)
 
     def plans(self, kind: Kind) -> bool:
         """Whether a plan would create or update the definition of a kind."""
@@ -65,9 +68,10 @@ class Definitions:
     def target(self, kind: Kind) -> Target | None:
         """Where the target serves a kind; where it does only when the plan is carried out, that is said."""
         found = find_target(self._around.discovery, kind)
-        if found is not None and found.relabelled and kind.version in self._planned.get(kind.resource, ()):
-            return Target(kind, found.served, planned=True)
-        return found
+        if found is None:
+            return None
+        planned = found.relabelled and kind.version in self._planned.get(kind.resource, ())
+        return Target(kind, found.served, planned=planned, strict=kind.resource in self._updated)
 
     def wait(self) -> None:
         """Custom resources can only be looked up, and written, once their definitions are served as archived."""

@@ -356,7 +356,7 @@ class Engine:
         """An object was written, or would be, or awaits owners; ``True`` when its result is reported later."""
         resource = job.target.archived.resource
         if resource == order.CRDS and outcome.action in {Action.CREATED, Action.UPDATED}:
-            self._definitions.note(job)
+            self._definitions.note(job, updated=outcome.action is Action.UPDATED)
         elif resource == order.NAMESPACES and outcome.action is Action.CREATED:
             self._namespaces.new.add(job.entry.name)
         if outcome.awaited:

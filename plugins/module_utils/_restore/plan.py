@@ -10,6 +10,7 @@ acted upon by ``write``.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import typing as t
@@ -113,11 +114,12 @@ class Planner:
         """
         kind = job.target.archived
         tree = objects.decode(job.body)
-        _expect(job, tree)
-        self._note_facts(kind.resource, job.entry, tree)
-        verdict = skips.by_body(kind, skips.Case(tree, self.owners_of(job.entry), self._around))
-        if verdict is None:
-            verdict = self._of_storage(job, tree, exists=exists)
+        with _form_of_archived():
+            _expect(job, tree)
+            self._note_facts(kind.resource, job.entry, tree)
+            verdict = skips.by_body(kind, skips.Case(tree, self.owners_of(job.entry), self._around))
+            if verdict is None:
+                verdict = self._of_storage(job, tree, exists=exists)
         if verdict is not None:
             return verdict
         managed = fields.managed(tree)
@@ -130,14 +132,7 @@ class Planner:
             notes=[],
         )
         keep_volume = self._claim(prepared, exists=exists) if kind.resource == CLAIMS else False
-        prepared.rules = reset.rules_for(
-            kind,
-            tree,
-            preserve_node_ports=self._preserve_node_ports,
-            volume_name=keep_volume,
-            status=self._around.status_is_field(job.target.served),
-        )
-        prepared.notes += reset.reset(kind, tree, prepared.rules)
+        self._reset(job.target, prepared, volume_name=keep_volume)
         self._relink(kind.resource, prepared)
         if job.target.relabelled:
             tree["apiVersion"] = job.target.served.api_version
@@ -146,6 +141,15 @@ class Planner:
                     f"sent as {job.target.served.api_version}: the target does not serve {kind.api_version}"
                 )
         return prepared
+
+    def _reset(self, target: Target, prepared: Prepared, *, volume_name: bool) -> None:
+        status = self._around.status_is_field(target.served)
+        ports = self._preserve_node_ports
+        with _form_of_archived():
+            prepared.rules = reset.rules_for(
+                target.archived, prepared.tree, preserve_node_ports=ports, volume_name=volume_name, status=status
+            )
+            prepared.notes += reset.reset(target.archived, prepared.tree, prepared.rules)
 
     def _of_storage(self, job: Job, tree: Tree, *, exists: bool) -> Verdict | None:
         """A verdict about what stands for something outside the cluster."""
@@ -243,7 +247,13 @@ class Planner:
         reset.reset(kind, live, prepared.rules)
         if prepared.tree == live:
             return None
-        return compare.compare(kind, copy.deepcopy(prepared.tree), live)
+        desired = copy.deepcopy(prepared.tree)
+        metadata = fields.mapping(desired, "metadata")
+        if "ownerReferences" in metadata:
+            metadata["ownerReferences"] = owners.one_controller(
+                metadata["ownerReferences"], fields.owner_references(live)
+            )
+        return compare.compare(kind, desired, live)
 
     def why_left(self, job: Job, prepared: Prepared, live: Tree) -> str:
         """Why an object in the target is left as it is whatever the policy; empty when the policy decides."""
@@ -264,6 +274,18 @@ class Planner:
     def replacement(self, job: Job, prepared: Prepared, live: Tree) -> Tree:
         """The body of an update."""
         return update.replacement(job.target.archived, prepared.tree, live, prepared.rules)
+
+
+@contextlib.contextmanager
+def _form_of_archived() -> t.Iterator[None]:
+    """Where an archived object is looked at, what it has in another form than its kind is damage, and no defect of ours.
+
+    :raises StowageError: ``backup_damaged``.
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise StowageError("backup_damaged", "The archived object has not the form that its kind has.") from error
 
 
 def _expect(job: Job, tree: Tree) -> None:

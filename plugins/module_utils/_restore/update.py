@@ -16,6 +16,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._kinds import K
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import (
     compare,
     fields,
+    owners,
     reset,
     snapshots,
     volumes,
@@ -39,6 +40,8 @@ def replacement(kind: Kind, desired: Tree, live: Tree, rules: ResetRules) -> Tre
             metadata[key] = there[key]
     _unite(metadata, there, "finalizers", lambda one: one)
     _unite(metadata, there, "ownerReferences", lambda one: one.get("uid"))
+    if "ownerReferences" in metadata:
+        metadata["ownerReferences"] = owners.one_controller(metadata["ownerReferences"], fields.owner_references(live))
     for name in compare.CONTROLLER_ANNOTATIONS.get(kind.resource, ()):
         _take(metadata, there, "annotations", name)
     if compare.ca_is_injected(body):

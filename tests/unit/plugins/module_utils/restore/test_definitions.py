@@ -103,6 +103,23 @@ def test_without_an_update_it_is_sent_under_the_old_version(stage: Stage) -> Non
     assert "sent as example.com/v1alpha1" in done.line(NEW.resource, "g")["reason"]
 
 
+def test_a_server_that_has_not_noticed_an_update_yet_drops_nothing(stage: Stage) -> None:
+    """It would prune the fields that are new without a word: unknown ones are refused, and tried again."""
+    refused: list[str] = []
+
+    def hook(method: str, path: str, query: dict[str, str]) -> None:
+        if method == "POST" and path.endswith("/gadgets"):
+            assert query["fieldValidation"] == "Strict"
+            if not refused:
+                refused.append(path)
+                raise fake_cluster.failure(400, "BadRequest", 'strict decoding error: unknown field "spec.new"')
+
+    stage.cluster.hook = hook
+    done = stage.restore(*objects(), existing_resource_policy="update")
+    assert refused
+    assert (done.result.phase, done.fates()["gadgets.example.com/g"]) == ("Completed", "created")
+
+
 def ready(phase: str = "Ready") -> list[Archived]:
     return [archived(NAMESPACES, "shop"), archived(NEW, "g", "shop", spec={"a": 1}, status={"phase": phase})]
 
