@@ -16,7 +16,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations impo
 from faults import Fault, FaultProxy, answer, reset, swallow
 from faults.proxy import Exchange, relay
 from support import modules
-from testbed import FakeGcs, GoogleServer, Testbed
+from testbed import FakeGcs, GcpEmulator, GoogleServer, Testbed
 from testbed.google_tokens import PROJECT
 
 PREFIX = "fleet"
@@ -205,6 +205,24 @@ def test_a_store_that_tells_less(fake_gcs: FakeGcs) -> None:
     assert settings(bring(new, create_bucket=True)) == ["bucket"]
     fake_gcs.write(new["bucket"], "x", b"x")
     assert failure(new, state="absent")["error_code"] == "bucket_not_empty"
+
+
+def test_an_emulator_that_keeps_what_it_is_told(gcp_emulator: GcpEmulator) -> None:
+    """It forgets what a bucket was to be made with, so all of it is set afterwards, and shows."""
+    bucket = name()
+    wanted = {option: value for option, value in SETTINGS.items() if option != "block_public_access"}
+    location = options(gcp_emulator, bucket, region="US")
+    failed = failure(location, create_bucket=True, block_public_access=True)
+    assert failed["error_details"]["options"] == ["block_public_access"], "it says nothing of that"
+    assert settings(failed) == ["bucket"]
+    assert bring(location, state="absent")["changed"] is True
+    predicted = bring(location, check=True, create_bucket=True, **wanted)
+    made = bring(location, create_bucket=True, **wanted)
+    assert made["location"] == predicted["location"]
+    assert set(settings(made)) == {"bucket", *wanted}
+    assert bring(location, **wanted)["changed"] is False
+    gcp_emulator.write(bucket, "x", b"x")
+    assert failure(location, state="absent")["error_code"] == "bucket_not_empty"
 
 
 # what others have there

@@ -16,7 +16,7 @@ from testbed import build, toolchain
 from testbed.azurite import Azurite
 from testbed.cluster import Cluster
 from testbed.errors import TestbedError
-from testbed.fake_gcs import FakeGcs
+from testbed.fake_gcs import FakeGcs, GcpEmulator
 from testbed.google import GoogleServer
 from testbed.minio import MinIO
 from testbed.ministack import MiniStack
@@ -146,6 +146,16 @@ class Testbed:
             return self._ready(store, store.wait_ready)
 
         return self._start("fake-gcs", start)
+
+    def gcp_emulator(self) -> GcpEmulator:
+        """Starts a new gcp-storage-emulator."""
+        packages = toolchain.gcp_emulator()
+
+        def start(directory: Path) -> GcpEmulator:
+            store = GcpEmulator(directory, packages)
+            return self._ready(store, store.wait_ready)
+
+        return self._start("gcp-emulator", start)
 
     def azurite(self, *, tls: bool = True) -> Azurite:
         """Starts a new Azurite."""

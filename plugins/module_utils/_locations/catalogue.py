@@ -234,6 +234,11 @@ CATALOGUE: t.Final[t.Mapping[str, Kind]] = {
         "It keeps a mistake in a policy or an ACL from making backups public.",
         "Turn on all four settings of the bucket's public access block.",
     ),
+    "shared_key_access": Kind(
+        _S,
+        "Whoever has a key may do everything in the storage account, also delete it, and no log says who it was.",
+        "Use roles, and set shared_key_access to false when nothing needs the keys (allowSharedKeyAccess).",
+    ),
     "policy_status": Kind(
         _S,
         "A public policy gives backups, with all their Secrets, to anybody, or lets anybody overwrite and delete them.",
