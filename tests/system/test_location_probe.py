@@ -151,7 +151,10 @@ def test_a_bucket_that_is_fit(store: S3Store) -> None:
     for name in ("tls", "certificate_expiry", "clock", "credentials", "bucket", "listing", "upload", "versioning"):
         assert seen[name] == "passed", name
     assert seen["conditional_create"] == "passed"
-    assert seen["anonymous_listing"] == "passed"
+    for name in ("anonymous_listing", "anonymous_reading", "anonymous_writing", "policy_status", "bucket_acl"):
+        assert seen[name] == "passed", name
+    assert seen["account_public_access_block"] == "unsupported"
+    assert seen["replication"] in {"passed", "unsupported"}
     assert found["settings"]["versioning"] == "Enabled"
     assert traces(store, bucket) == before
 

@@ -42,6 +42,8 @@ ACTIONS: t.Final[t.Mapping[str, str]] = {
     "put_object_lock_configuration": "s3:PutBucketObjectLockConfiguration",
     "get_public_access_block": "s3:GetBucketPublicAccessBlock",
     "put_public_access_block": "s3:PutBucketPublicAccessBlock",
+    "get_bucket_acl": "s3:GetBucketAcl",
+    "get_bucket_replication": "s3:GetReplicationConfiguration",
     "get_bucket_policy": "s3:GetBucketPolicy",
     "put_bucket_policy": "s3:PutBucketPolicy",
     "delete_bucket_policy": "s3:DeleteBucketPolicy",

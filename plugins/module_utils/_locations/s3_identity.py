@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import typing as t
@@ -43,11 +44,10 @@ def frozen_keys(source: t.Any) -> Keys:
     return Keys(str(found.access_key), str(found.secret_key), str(found.token or ""))
 
 
-def caller_identity(keys: Keys, region: str, endpoint: str, verify: str | None) -> dict[str, str]:
-    """``account`` and ``arn`` by sts:GetCallerIdentity, which nobody can be denied.
+def aws_client(service: str, keys: Keys, region: str, endpoint: str, verify: str | None) -> t.Any:
+    """A client of a service of AWS beside S3, that asks once.
 
-    :param endpoint: of the token service; empty for AWS's own.
-    :raises LocationError: if it cannot be asked.
+    :param endpoint: of the service; empty for AWS's own.
     """
     from botocore.config import Config
 
@@ -58,12 +58,21 @@ def caller_identity(keys: Keys, region: str, endpoint: str, verify: str | None) 
         "user_agent_extra": USER_AGENT,
         "ignore_configured_endpoint_urls": True,
     }
+    return isolated_session(keys).create_client(
+        service, region_name=region, endpoint_url=endpoint or None, verify=verify, config=Config(**choices)
+    )
+
+
+def caller_identity(keys: Keys, region: str, endpoint: str, verify: str | None) -> dict[str, str]:
+    """``account`` and ``arn`` by sts:GetCallerIdentity, which nobody can be denied.
+
+    :param endpoint: of the token service; empty for AWS's own.
+    :raises LocationError: if it cannot be asked.
+    """
     what = "Asking the token service who we are"
     try:
-        client = isolated_session(keys).create_client(
-            "sts", region_name=region, endpoint_url=endpoint or None, verify=verify, config=Config(**choices)
-        )
-        answer = client.get_caller_identity()
+        with contextlib.closing(aws_client("sts", keys, region, endpoint, verify)) as client:
+            answer = client.get_caller_identity()
     except Exception as error:  # noqa: BLE001 - whatever botocore raises becomes an error of ours
         raise LocationError(classify(error, what, region=region)) from None
     arn = str(answer.get("Arn") or "")

@@ -241,7 +241,16 @@ def test_a_store_that_ignores_what_it_does_not_know(told: ToldServer) -> None:
 def test_nobody_may_look(told: ToldServer) -> None:
     told.told = {"GET list-type": (200, listing("backups"), XML)}
     found = posture(told)
-    for name in ("encryption", "versioning", "object_lock", "public_access_block", "policy_status", "stale_uploads"):
+    for name in (
+        "encryption",
+        "versioning",
+        "object_lock",
+        "public_access_block",
+        "bucket_acl",
+        "policy_status",
+        "stale_uploads",
+        "replication",
+    ):
         assert found[name].verdict is Verdict.UNKNOWN, name
         assert found[name].fix.startswith("Allow s3:Get"), name
 
@@ -525,7 +534,7 @@ def test_an_upload_that_was_begun_without_an_answer_is_ended(begun: Any) -> None
 
 @pytest.mark.parametrize("refuses", ["list_multipart_uploads", "abort_multipart_upload"])
 def test_an_upload_that_may_be_left_is_said(refuses: str) -> None:
-    answers = {"list_multipart_uploads": pending_at(mine=-1), refuses: refused("store_error", "Odd")}
+    answers: dict[str, Any] = {"list_multipart_uploads": pending_at(mine=-1), refuses: refused("store_error", "Odd")}
     found = upload_round(Scripted(create_multipart_upload=LOST, **answers), "k", look=False)[1]
     assert found.verdict is Verdict.FAILED
     assert "An upload may have been begun" in found.seen
