@@ -133,7 +133,7 @@ class S3Calls(Retries):
             hint = "Check the bucket's name, and the location's bucket_owner."
             return dataclasses.replace(failure, code="bucket_wrong_owner", message=message, hint=hint)
         action = ACTIONS.get(operation, operation)
-        resource = f"arn:aws:s3:::{self.settings.bucket}"
+        resource = f"arn:{self.settings.partition}:s3:::{self.settings.bucket}"
         resource += f"/{self.settings.prefix}*" if operation in _OF_OBJECTS else ""
         return dataclasses.replace(failure, hint=f"Allow {action} on {resource} (and look for an explicit deny).")
 

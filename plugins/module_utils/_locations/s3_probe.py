@@ -39,7 +39,11 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_b
     region_check,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_client import S3Settings, make_client
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_client import (
+    S3Settings,
+    endpoint_of,
+    make_client,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_identity import (
     caller_identity,
     frozen_keys,
@@ -147,9 +151,9 @@ class S3Prober(Prober):
     def _parse(self) -> list[Check]:
         try:
             self._settings = S3Settings.from_options(self._options, self._environ)
+            checks = [passed("address", f"{self.describe()} at {self._endpoint}.")]
         except StowageError as error:
             return [of_error("address", error)]
-        checks = [passed("address", f"{self.describe()} at {self._endpoint}.")]
         try:
             self._trust = TrustedCertificates(self._settings.ca_cert)
             self._ends.append(self._trust.close)
@@ -161,12 +165,7 @@ class S3Prober(Prober):
 
     @functools.cached_property
     def _endpoint(self) -> str:
-        """The URL that requests go to: the bucket's own host where its name is part of that."""
-        settings = self._settings
-        if settings.endpoint:
-            return settings.endpoint
-        domain = "amazonaws.com.cn" if settings.region.startswith("cn-") else "amazonaws.com"
-        return f"https://s3.{settings.region}.{domain}"
+        return endpoint_of(self._settings)
 
     @functools.cached_property
     def _looks(self) -> EndpointLooks:
