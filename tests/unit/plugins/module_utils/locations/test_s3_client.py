@@ -245,7 +245,6 @@ def test_what_holds_no_certificates(tmp_path: Path, content: str) -> None:
         ("us-east-1", "https://s3.us-east-1.amazonaws.com", "aws"),
         ("us-gov-west-1", "https://s3.us-gov-west-1.amazonaws.com", "aws-us-gov"),
         ("cn-north-1", "https://s3.cn-north-1.amazonaws.com.cn", "aws-cn"),
-        ("eusc-de-east-1", "https://s3.eusc-de-east-1.amazonaws.eu", "aws-eusc"),
         ("us-iso-east-1", "https://s3.us-iso-east-1.c2s.ic.gov", "aws-iso"),
         ("us-isob-east-1", "https://s3.us-isob-east-1.sc2s.sgov.gov", "aws-iso-b"),
     ],
@@ -260,6 +259,13 @@ def test_regions_of_all_parts_of_aws(region: str, endpoint: str, partition: str)
     assert f"arn:{partition}:s3:::backups/*" in caught.value.hint
     right = next(one for one in rights(Aim(), "", aws=True, versioning=Reading("unset")) if one.id == "may_list")
     assert ask(calls, right, "", hidden=False).resource == f"arn:{partition}:s3:::backups"
+
+
+def test_a_region_that_older_botocores_do_not_know() -> None:
+    own = S3Settings.from_options({"provider": "aws", "bucket": "backups", "region": "eusc-de-east-1"}, {})
+    client = make_client(own, None, None, signed=False)
+    assert (own.partition, endpoint_of(own)) == (client.meta.partition, client.meta.endpoint_url)
+    client.close()
 
 
 class Refusing:
