@@ -81,10 +81,12 @@ def caller_identity(keys: Keys, region: str, endpoint: str, verify: str | None) 
     return {"account": account if account.isdigit() else found[1] if found else "", "arn": printable(arn, 300)}
 
 
-def minio_account(keys: Keys, settings: S3Settings, ca_file: str) -> str:
+def minio_account(keys: Keys, settings: S3Settings, ca_file: str, client_pair: tuple[str, str] | None = None) -> str:
     """The name of the account behind the keys, by MinIO's own API, which every account may ask; empty where there is none.
 
     A service account's is that of its user. Other stores answer something else, or nothing.
+
+    :param client_pair: the files of our own certificate and its key, for a store that wants to see one.
     """
     from botocore.auth import S3SigV4Auth
     from botocore.awsrequest import AWSRequest
@@ -96,7 +98,11 @@ def minio_account(keys: Keys, settings: S3Settings, ca_file: str) -> str:
     request = AWSRequest("GET", url, headers={"User-Agent": USER_AGENT}, stream_output=True)
     credentials = Credentials(keys.access_key, keys.secret_key, keys.session_token or None)
     S3SigV4Auth(credentials, "s3", settings.region).add_auth(request)
-    choices: dict[str, t.Any] = {"verify": ca_file or True, "timeout": (CONNECT_SECONDS, SECONDS)}
+    choices: dict[str, t.Any] = {
+        "verify": ca_file or True,
+        "timeout": (CONNECT_SECONDS, SECONDS),
+        "client_cert": client_pair,
+    }
     session = URLLib3Session(proxies=get_environ_proxies(url), **choices)
     try:
         answer = session.send(request.prepare())

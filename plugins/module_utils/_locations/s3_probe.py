@@ -225,7 +225,7 @@ class S3Prober(Prober):
         name = ""
         if self._settings.provider == "minio":
             keys = frozen_keys(self._access.credentials.source)
-            name = minio_account(keys, self._settings, self._looks.target.ca_file)
+            name = minio_account(keys, self._settings, self._looks.target.ca_file, self._pair)
         if self._settings.provider == "aws":
             return [unknown("identity", "No token service is known for an endpoint that is not AWS's own.", fix="")]
         if not name:
