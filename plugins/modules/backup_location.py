@@ -40,8 +40,10 @@ options:
       - V(absent) deletes the bucket, container or directory of O(location), whatever its prefix, if nothing at all is in it - no
         object, old version, delete marker, snapshot or unfinished upload, and nothing that soft delete could bring back. What
         else is set then makes no sense and is refused. Google does not tell of unfinished uploads, which keep no object.
-      - V(absent) fails with S3 stores other than AWS and MinIO. Some (SeaweedFS) delete buckets with what is in them, so that
-        nothing would protect a backup that begins at the same moment.
+      - V(absent) fails with S3 stores other than AWS and MinIO, whatever O(location.provider) says. Some (SeaweedFS) delete
+        buckets with what is in them, so that nothing would protect a backup that begins at the same moment.
+      - MinIO forgets with its restart which uploads are unfinished. One from before it neither shows nor keeps the bucket from
+        being deleted, and the capture that writes it then fails.
       - Azure deletes a container with what is in it, too, and knows no condition against that. So the storage account must have
         soft delete of containers, with which one comes back with what began in the last moment, and Azure Resource Manager must
         tell it (C(Microsoft.Storage/storageAccounts/blobServices/read)).

@@ -298,6 +298,7 @@ def test_a_service_account_and_no_other(world: World, tokens: Tree) -> None:
             "invalid_option",
         ),
     ],
+    ids=["everybody", "roles with a wildcard", "nobody", "no id", "no credentials", "a subject with a wildcard"],
 )
 def test_what_makes_no_sense(world: World, options: Tree, code: str) -> None:
     found = world.run(**options)

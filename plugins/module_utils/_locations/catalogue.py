@@ -193,6 +193,11 @@ CATALOGUE: t.Final[t.Mapping[str, Kind]] = {
         "Backups hold every Secret that was captured.",
         "Set a default encryption of the bucket (SSE-S3 or SSE-KMS).",
     ),
+    "encryption_key": Kind(
+        _S,
+        "Without the key that they are encrypted with, no backup can be read again.",
+        "Enable the key, or cancel its deletion.",
+    ),
     "versioning": Kind(
         _S,
         "Without versions a deleted or overwritten object is gone, whoever did it.",
@@ -233,6 +238,16 @@ CATALOGUE: t.Final[t.Mapping[str, Kind]] = {
         _S,
         "It keeps a mistake in a policy or an ACL from making backups public.",
         "Turn on all four settings of the bucket's public access block.",
+    ),
+    "account_public_access_block": Kind(
+        _S,
+        "It keeps a mistake in any bucket of the account, or in a new one of this name, from making backups public.",
+        "Turn on all four settings of the account's public access block.",
+    ),
+    "bucket_acl": Kind(
+        _S,
+        "What an ACL grants to everybody shows in no policy.",
+        "Remove the grants to groups from the bucket's ACL, or set its object ownership to BucketOwnerEnforced.",
     ),
     "shared_key_access": Kind(
         _S,
@@ -283,6 +298,11 @@ CATALOGUE: t.Final[t.Mapping[str, Kind]] = {
         _S,
         "Where ACLs count, objects that another account wrote may be unreadable for the bucket's owner.",
         "Set the bucket's object ownership to BucketOwnerEnforced.",
+    ),
+    "replication": Kind(
+        _S,
+        "Copies hold every Secret that was captured, and are kept and opened by rules of their own.",
+        "Check that you know the buckets that objects are copied to.",
     ),
     "requester_pays": Kind(
         _S,

@@ -42,6 +42,8 @@ ACTIONS: t.Final[t.Mapping[str, str]] = {
     "put_object_lock_configuration": "s3:PutBucketObjectLockConfiguration",
     "get_public_access_block": "s3:GetBucketPublicAccessBlock",
     "put_public_access_block": "s3:PutBucketPublicAccessBlock",
+    "get_bucket_acl": "s3:GetBucketAcl",
+    "get_bucket_replication": "s3:GetReplicationConfiguration",
     "get_bucket_policy": "s3:GetBucketPolicy",
     "put_bucket_policy": "s3:PutBucketPolicy",
     "delete_bucket_policy": "s3:DeleteBucketPolicy",
@@ -131,7 +133,7 @@ class S3Calls(Retries):
             hint = "Check the bucket's name, and the location's bucket_owner."
             return dataclasses.replace(failure, code="bucket_wrong_owner", message=message, hint=hint)
         action = ACTIONS.get(operation, operation)
-        resource = f"arn:aws:s3:::{self.settings.bucket}"
+        resource = f"arn:{self.settings.partition}:s3:::{self.settings.bucket}"
         resource += f"/{self.settings.prefix}*" if operation in _OF_OBJECTS else ""
         return dataclasses.replace(failure, hint=f"Allow {action} on {resource} (and look for an explicit deny).")
 

@@ -30,6 +30,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.prob
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.readings import Reading
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.report import Check, Layer, Verdict
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3 import S3Access, S3Location, s3_access
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_account import Asker
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_bucket import (
     Listing,
     bucket_checks,
@@ -38,7 +39,11 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_b
     region_check,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_client import S3Settings, make_client
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_client import (
+    S3Settings,
+    endpoint_of,
+    make_client,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_identity import (
     caller_identity,
     frozen_keys,
@@ -146,9 +151,9 @@ class S3Prober(Prober):
     def _parse(self) -> list[Check]:
         try:
             self._settings = S3Settings.from_options(self._options, self._environ)
+            checks = [passed("address", f"{self.describe()} at {self._endpoint}.")]
         except StowageError as error:
             return [of_error("address", error)]
-        checks = [passed("address", f"{self.describe()} at {self._endpoint}.")]
         try:
             self._trust = TrustedCertificates(self._settings.ca_cert)
             self._ends.append(self._trust.close)
@@ -160,12 +165,7 @@ class S3Prober(Prober):
 
     @functools.cached_property
     def _endpoint(self) -> str:
-        """The URL that requests go to: the bucket's own host where its name is part of that."""
-        settings = self._settings
-        if settings.endpoint:
-            return settings.endpoint
-        domain = "amazonaws.com.cn" if settings.region.startswith("cn-") else "amazonaws.com"
-        return f"https://s3.{settings.region}.{domain}"
+        return endpoint_of(self._settings)
 
     @functools.cached_property
     def _looks(self) -> EndpointLooks:
@@ -225,7 +225,7 @@ class S3Prober(Prober):
         name = ""
         if self._settings.provider == "minio":
             keys = frozen_keys(self._access.credentials.source)
-            name = minio_account(keys, self._settings, self._looks.target.ca_file)
+            name = minio_account(keys, self._settings, self._looks.target.ca_file, self._pair)
         if self._settings.provider == "aws":
             return [unknown("identity", "No token service is known for an endpoint that is not AWS's own.", fix="")]
         if not name:
@@ -299,7 +299,14 @@ class S3Prober(Prober):
 
         def encryption() -> list[Check]:
             found = note("encryption", reader.encryption(), lambda value: value.algorithm)
-            return [s3_judge.encryption_check(found, self._round.algorithm, self._round.key)]
+            return [
+                s3_judge.encryption_check(found, self._round.algorithm, self._round.key),
+                *self._encryption_key(found.value.key if found.value else ""),
+            ]
+
+        def access() -> list[Check]:
+            block = reader.public_access_block()
+            return [s3_judge.public_access_check(block), s3_judge.acl_check(reader.public_grants(), block)]
 
         def versioning() -> list[Check]:
             return [s3_judge.versioning_check(note("versioning", self._versioning, lambda value: value.status))]
@@ -318,16 +325,38 @@ class S3Prober(Prober):
             return s3_judge.lifecycle_checks(reader.lifecycle(), prefix, sweeps_itself=sweeps)
 
         return [
-            Look(("encryption",), encryption),
+            Look(("encryption", "encryption_key"), encryption),
             Look(("versioning",), versioning),
             Look(("object_lock", "default_retention"), lock),
-            Look(("public_access_block",), lambda: [s3_judge.public_access_check(reader.public_access_block())]),
+            Look(("public_access_block", "bucket_acl"), access),
+            Look(("account_public_access_block",), self._account_block),
             Look(("policy_status", "tls_only"), policy),
             Look(("anonymous_listing", "anonymous_reading", "anonymous_writing"), self._anonymous),
             Look(("stale_uploads", "lifecycle_expiry", "lifecycle_archive"), lifecycle),
             Look(("ownership",), lambda: [s3_judge.ownership_check(reader.ownership())]),
             Look(("requester_pays",), lambda: [s3_judge.payer_check(reader.payer())]),
+            Look(("replication",), lambda: [s3_judge.replication_check(reader.replication())]),
         ]
+
+    @functools.cached_property
+    def _asker(self) -> Asker:
+        return Asker(frozen_keys(self._access.credentials.source), self._settings.region, self._trust.verify)
+
+    def _account_block(self) -> list[Check]:
+        name, account = "account_public_access_block", self._identity.get("account", "")
+        if not self._settings.own_endpoint:
+            return [unsupported(name, "Only AWS has accounts with one.")]
+        if not account or self._settings.bucket_owner not in {"", account}:
+            seen = "It is told to its own account only, and the bucket is of another, or the caller's is not known."
+            return [unknown(name, seen, fix="")]
+        return [s3_judge.account_block_check(self._asker.account_block(account), account)]
+
+    def _encryption_key(self, default: str) -> list[Check]:
+        """:param default: the key that the bucket's default encryption names."""
+        key = self._round.key or default
+        if not key or not self._settings.own_endpoint:
+            return []
+        return [s3_judge.encryption_key_check(self._asker.key(key), key)]
 
     def _anonymous(self) -> list[Check]:
         """Tries without credentials, which must be refused."""

@@ -104,14 +104,9 @@ def _harmless(aws: bool, versioning: Reading[Versioning]) -> dict[str, str]:
     return {} if versioning.state == "unset" else {"VersionId": "null"}
 
 
-def resource(right: Right, bucket: str, prefix: str, region: str) -> str:
+def resource(right: Right, bucket: str, prefix: str, partition: str) -> str:
     """What a permission is for, as policies name it. Pure."""
-    return f"arn:{partition(region)}:s3:::{bucket}" + ("" if right.of_bucket else f"/{prefix}*")
-
-
-def partition(region: str) -> str:
-    """The part of AWS that a region belongs to, as ARNs name it. Pure."""
-    return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
+    return f"arn:{partition}:s3:::{bucket}" + ("" if right.of_bucket else f"/{prefix}*")
 
 
 def ask(calls: S3Calls, right: Right, prefix: str, *, hidden: bool, undoes: S3Calls | None = None) -> Check:
@@ -121,7 +116,7 @@ def ask(calls: S3Calls, right: Right, prefix: str, *, hidden: bool, undoes: S3Ca
     :param undoes: takes back what should not have been made, if ``calls`` might not.
     """
     settings = calls.settings
-    named = {"action": right.action, "resource": resource(right, settings.bucket, prefix, settings.region)}
+    named = {"action": right.action, "resource": resource(right, settings.bucket, prefix, settings.partition)}
     try:
         answer = calls.once(right.operation, f"Trying {right.action} in {calls.address}", **right.parameters)
     except LocationError as error:

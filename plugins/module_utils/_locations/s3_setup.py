@@ -36,7 +36,6 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_i
     caller_identity,
     frozen_keys,
 )
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_rights import partition
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_settings import (
     note_lifecycle,
     note_roots,
@@ -142,7 +141,7 @@ class S3Setup(Setup):
             present,
             self._settings.bucket,
             self._settings.prefix,
-            partition(self._settings.region),
+            self._settings.partition,
             self._calls.aws,
             "minio" in self._calls.server,
             self._calls.aws or "seaweedfs" in self._calls.server,
@@ -181,7 +180,7 @@ class S3Setup(Setup):
 
     def denied(self, actions: t.Sequence[str]) -> StowageError:
         names = ", ".join(dict.fromkeys(actions))
-        arn = f"arn:{partition(self._settings.region)}:s3:::{self._settings.bucket}"
+        arn = f"arn:{self._settings.partition}:s3:::{self._settings.bucket}"
         return StowageError(
             "permission_denied",
             f"{self.describe()}: the store denies {names}.",

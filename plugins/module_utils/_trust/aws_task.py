@@ -21,7 +21,6 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3 i
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_client import S3Settings, make_client
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_identity import frozen_keys
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_rights import partition
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_documents as documents
@@ -63,7 +62,7 @@ class AwsTrust:
         self._request = Request.of(task.params, "aws")
         self._trust = TrustedCertificates(str(self._request.location.get("ca_cert") or ""))
         self._settings = S3Settings.from_options(self._request.location, task.environ)
-        self._partition = partition(self._settings.region)
+        self._partition = self._settings.partition
         self._account = _number(task.params["location_account"], "location_account")
         self._iam: IamApi | None = None
 

@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
-from support.tables import TESTS, missing
+from support.tables import TESTS, Named
 
 HERE = Path(__file__).parent
-FOLDERS = {"unit": HERE, "system": TESTS / "system"}
 TABLE = tomllib.loads((HERE / "mistakes.toml").read_text(encoding="utf-8"))
+NAMED = Named(
+    {"unit": HERE, "system": TESTS / "system"},
+    [test for rows in TABLE.values() for row in rows.values() for test in row.get("tests") or []],
+)
 ROWS = {f"{provider}.{name}": row for provider, rows in TABLE.items() for name, row in rows.items()}
 
 LISTED = {
@@ -42,7 +45,7 @@ def faults(row: dict[str, Any]) -> list[str]:
     tests, why_not = row.get("tests") or [], str(row.get("why_not") or "")
     found = [] if bool(tests) is not bool(why_not) else ["it has neither a test nor a reason, or both"]
     found += [] if str(row.get("what", "")).endswith(".") else ["it does not say what is wrong"]
-    return found + [fault for test in tests if (fault := missing(test, FOLDERS))]
+    return found + [fault for test in tests if (fault := NAMED.missing(test))]
 
 
 @pytest.mark.parametrize("provider", LISTED)
