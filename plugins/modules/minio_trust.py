@@ -15,15 +15,17 @@ author:
   - Stowage contributors (@stowage)
 description:
   - Makes a policy that allows one permission set below the location's prefix, and lets somebody have it - a user of its own with
-    an access key (O(secret_path)), users that are there (O(members)), or identities of an OpenID provider (O(web_identity)).
-  - Then proves it. The new key, or a token of O(verify_tokens), does what it is for, and is refused elsewhere - in the folder of another cluster, outside of the
+    an access key (O(secret_path)), users that are there (O(members)), users and groups of a directory (O(ldap_users),
+    O(ldap_groups)), or identities of an OpenID provider (O(web_identity)).
+  - Then proves it. The new key, or an identity of O(verify_tokens) or O(verify_ldap), does what it is for, and is refused elsewhere - in the folder of another cluster, outside of the
     prefix, and for what the permission set does not have. Nobody gets in without a key. All requests of the proof are harmless,
     also where they are allowed.
   - What others have set up in MinIO is left alone.
 options:
   state:
     description:
-      - V(absent) deletes the access keys, the user, the group and the policy, if nobody else depends on them.
+      - V(absent) deletes the access keys, the user, the group and the policy, if nobody else depends on them. Leave
+        O(ldap_users) and O(ldap_groups) as they were, for others of the directory who have the policy keep it from being deleted.
     type: str
     choices: [present, absent]
     default: present
@@ -50,7 +52,8 @@ options:
     description:
       - The file that keeps the access key and its secret, as JSON with C(access_key) and C(secret_key). It is made with mode 0600.
       - If it is not there, or its key does not work any more, a new key is made.
-      - Needed with O(state=present), unless O(members) or O(web_identity) say who else has the policy. There is no user then.
+      - Needed with O(state=present), unless O(members), O(ldap_users), O(ldap_groups) or O(web_identity) say who else has the
+        policy. There is no user then.
     type: path
   rotate:
     description:
@@ -73,6 +76,19 @@ options:
       - A provider with a C(role_policy) of its own does not look at claims, and is not what this is for.
     type: bool
     default: false
+  ldap_users:
+    description:
+      - Distinguished names of users of the directory that MinIO is set up with. They have the policy, and others of the directory
+        lose it.
+      - A MinIO with a directory has no users and groups of its own, and so neither O(secret_path) nor O(members).
+      - A location has no method to log in so. Whoever does gets the keys of a session, or makes an access key with them.
+    type: list
+    elements: str
+  ldap_groups:
+    description:
+      - The same for groups of the directory.
+    type: list
+    elements: str
   verify_tokens:
     description:
       - Files with tokens of the OpenID provider, to be tried. Each that gets a session is proven like a key, by lines of its own
@@ -93,6 +109,34 @@ options:
       expected:
         description:
           - Whether it gets a session.
+        type: str
+        required: true
+        choices: [allowed, refused]
+  verify_ldap:
+    description:
+      - Users of the directory, to be tried. Each that gets a session is proven like a key, by lines of its own that begin with
+        C(ldap_NAME_).
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Names the lines of the proof.
+        type: str
+        required: true
+      username:
+        description:
+          - How the user logs in.
+        type: str
+        required: true
+      password:
+        description:
+          - The password.
+        type: str
+        required: true
+      expected:
+        description:
+          - Whether the user gets a session.
         type: str
         required: true
         choices: [allowed, refused]
@@ -239,7 +283,7 @@ trust:
       type: str
       sample: /root/keys/prod-1-writer.json
     documents:
-      description: The policy, and the group if there is one.
+      description: The policy, and the group and the names of the directory if there are any.
       returned: always
       type: dict
       sample: {policy: {Version: "2012-10-17", Statement: []}}
@@ -282,6 +326,8 @@ ARGUMENTS: ArgumentSpec = {
     "rotate": {"type": "bool", "default": False},
     "members": {"type": "list", "elements": "str"},
     "web_identity": {"type": "bool", "default": False},
+    "ldap_users": {"type": "list", "elements": "str"},
+    "ldap_groups": {"type": "list", "elements": "str"},
     "verify_as": {
         "type": "list",
         "elements": "dict",
@@ -298,6 +344,16 @@ ARGUMENTS: ArgumentSpec = {
         "options": {
             "name": {"type": "str", "required": True},
             "path": {"type": "path", "required": True},
+            "expected": {"type": "str", "required": True, "choices": ["allowed", "refused"]},
+        },
+    },
+    "verify_ldap": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "username": {"type": "str", "required": True},
+            "password": {"type": "str", "required": True, "no_log": True},
             "expected": {"type": "str", "required": True, "choices": ["allowed", "refused"]},
         },
     },

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Stowage contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Trust in a real MinIO for who is there already: groups of its users, and identities of an OpenID provider."""
+"""Trust in a real MinIO for who is there already: groups of its users, identities of an OpenID provider, names of a directory."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from support import modules
 from support.aws import Issuer, allow, served_issuer
+from support.ldap_server import Directory, served_directory
 from support.minio_trust import Tree, World, changes, verdicts
 from testbed import MinIO, Testbed
 from testbed.cluster import Cluster
@@ -215,7 +216,9 @@ def test_what_makes_no_sense(world: World, options: Tree) -> None:
 
 def test_somebody_else_can_be_asked_to_do_it(world: World) -> None:
     options: Tree = {"render_only": True, "location_account": None, "secret_path": None}
-    text = str(world.present(**options, members=["alice", "b o b"], web_identity=True)["review"])
+    who: Tree = {"members": ["alice", "b o b"], "ldap_groups": ["cn=ops,dc=example"], "web_identity": True}
+    text = str(world.present(**options, **who)["review"])
+    assert f"mc idp ldap policy attach ALIAS {world.name} --group cn=ops,dc=example" in text
     assert f"mc admin group add ALIAS {world.name} alice 'b o b'" in text
     assert f"mc admin policy attach ALIAS {world.name} --group {world.name}" in text
     assert "user add" not in text
@@ -261,6 +264,130 @@ def test_a_backup_and_a_restore_with_nothing_but_tokens(
     reader.run(state="absent")
     for bed in (source, target):
         bed.api.delete("v1", "Namespace", "by-token")
+
+
+# names of a directory
+
+
+@pytest.fixture(scope="module")
+def directory() -> Iterator[Directory]:
+    """A directory with people and groups."""
+    with served_directory() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def of_directory(testbed: Testbed, directory: Directory) -> Iterator[MinIO]:
+    """A MinIO that knows nobody but those of the directory."""
+    found = testbed.minio(settings=directory.minio())
+    yield found
+    testbed.stop(found)
+
+
+@pytest.fixture
+def named(of_directory: MinIO, tmp_path: Path) -> World:
+    """A new bucket of it."""
+    return World(of_directory, tmp_path)
+
+
+def login(directory: Directory, name: str, expected: str) -> Tree:
+    """Somebody for `verify_ldap`."""
+    password = directory.passwords[f"uid={name},{directory.people}"]
+    return {"name": name, "username": name, "password": password, "expected": expected}
+
+
+def people(directory: Directory, *names: str) -> list[str]:
+    """New people; their short names."""
+    found = [f"{name}-{uuid.uuid4().hex[:6]}" for name in names]
+    for name in found:
+        directory.person(name)
+    return found
+
+
+def test_users_and_groups_of_a_directory(named: World, directory: Directory) -> None:
+    alice, bob, carol = people(directory, "alice", "bob", "carol")
+    person, group = f"uid={alice},{directory.people}", directory.group(f"ops-{bob}", f"uid={bob},{directory.people}")
+    wrong = {**login(directory, alice, "refused"), "name": "wrong-password", "password": "not-this-one"}
+    options: Tree = {
+        "secret_path": None,
+        "ldap_users": [person.upper()],
+        "ldap_groups": [group],
+        "verify_ldap": [
+            login(directory, alice, "allowed"),
+            login(directory, bob, "allowed"),
+            login(directory, carol, "refused"),
+            wrong,
+        ],
+    }
+    planned = named.run(check=True, **options)
+    trust = named.present(**options)
+    assert changes(trust) == changes(planned["trust"]) == [("policy", False, True), ("directory", False, True)]
+    seen = verdicts(trust)
+    assert set(seen.values()) == {"passed"}
+    assert {f"ldap_{bob}_read_refused", f"ldap_{carol}_refused", "ldap_wrong-password_refused"} <= set(seen)
+    assert wrong["password"] not in json.dumps(trust)
+    assert named.run(**options)["changed"] is False, "names are the same in another case"
+    refused = named.run(state="absent", secret_path=None)
+    assert (refused["error_code"], "of the directory" in refused["msg"]) == ("trust_in_use", True)
+    fewer = {
+        **options,
+        "ldap_users": None,
+        "verify_ldap": [login(directory, bob, "allowed"), login(directory, alice, "refused")],
+    }
+    assert changes(named.present(**fewer)) == [("directory", True, True)]
+    gone = named.run(state="absent", **options)
+    assert changes(gone["trust"]) == [("directory", True, False), ("policy", True, False)]
+    assert named.run(state="absent", **options)["changed"] is False
+
+
+def test_who_has_more_by_another_group_is_found_out(named: World, directory: Directory) -> None:
+    (alice,) = people(directory, "alice")
+    person = f"uid={alice},{directory.people}"
+    group = directory.group(f"more-{alice}", person)
+    more = named.add_policy(allow("s3:GetObject", f"arn:aws:s3:::{named.bucket}/*"))
+    named.admin.attach_policy_ldap([more], group=group)
+    options: Tree = {"secret_path": None, "ldap_users": [person], "verify_ldap": [login(directory, alice, "allowed")]}
+    found = named.run(**options)
+    assert set(found["error_details"]["checks"]) == {
+        f"ldap_{alice}_read_refused",
+        f"ldap_{alice}_other_cluster_read_refused",
+    }
+    named.run(state="absent", **options)
+
+
+def test_who_gets_in_and_should_not_is_found_out(named: World, directory: Directory) -> None:
+    alice, bob = people(directory, "alice", "bob")
+    group = directory.group(f"all-{alice}", *(f"uid={one},{directory.people}" for one in (alice, bob)))
+    logins = [login(directory, alice, "allowed"), login(directory, bob, "refused")]
+    options: Tree = {"secret_path": None, "ldap_groups": [group], "verify_ldap": logins}
+    assert named.run(**options)["error_details"]["checks"] == [f"ldap_{bob}_refused"]
+    alone = verdicts(
+        named.present(**{**options, "ldap_groups": [group], "verify_ldap": [login(directory, bob, "allowed")]})
+    )
+    assert set(alone.values()) == {"passed"}
+    named.run(state="absent", **options)
+
+
+def test_a_refusal_proves_nothing_while_nobody_of_the_directory_gets_in(named: World, directory: Directory) -> None:
+    alice, bob = people(directory, "alice", "bob")
+    options: Tree = {"secret_path": None, "ldap_users": [f"uid={alice},{directory.people}"]}
+    seen = verdicts(named.present(**options, verify_ldap=[login(directory, bob, "refused")]))
+    assert (seen[f"ldap_{bob}_refused"], seen["list_allowed"]) == ("unknown", "unknown")
+    named.run(state="absent", **options)
+
+
+def test_what_a_minio_with_and_without_a_directory_does_not_have(
+    named: World, world: World, directory: Directory
+) -> None:
+    for found in (
+        named.run(),
+        named.run(secret_path=None, members=["somebody"]),
+        named.run(secret_path=None, ldap_users=[f"uid=nobody,{directory.people}"]),
+        named.run(secret_path=None, ldap_groups=[f"cn=nobody,{directory.groups}"]),
+        world.run(secret_path=None, ldap_users=[f"uid=nobody,{directory.people}"]),
+    ):
+        assert (found["error_code"], bool(found["hint"])) == ("invalid_option", True), found
+    named.run(state="absent")
 
 
 def may_list(world: World, keys: tuple[str, str]) -> bool:

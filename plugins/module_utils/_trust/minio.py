@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Trust in MinIO: a policy that allows one permission set, and who has it - a user of its own for a party, a group of users that
-are there, or identities whose tokens name the policy. Private to the collection.
+are there, names of a directory (LDAP), or identities whose tokens name the policy. Private to the collection.
 
 A deployment is one account, so there is no trust across accounts; what keeps parties apart is policies. The user's own secret is
 thrown away: what is handed out is an access key, of which two can be valid at once, so that keys can be replaced.
@@ -39,6 +39,7 @@ class Wanted:
     :param document: the policy.
     :param secret_path: where the access key is kept; without one there is no user.
     :param members: users that are there, for the group; without any there is none.
+    :param directory: names of the directory, as ``user:NAME`` and ``group:NAME``.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Wanted:
     secret_path: str
     rotate: bool = False
     members: tuple[str, ...] = ()
+    directory: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Found:
     keys: tuple[AccessKey, ...]
     kept: str = ""
     group: Group | None = None
+    directory: tuple[str, ...] = ()
 
 
 def look(admin: MinioAdminApi, name: str, secret_path: str = "") -> Found:
@@ -78,6 +81,7 @@ def look(admin: MinioAdminApi, name: str, secret_path: str = "") -> Found:
         tuple(admin.access_keys(name)) if user else (),
         (key_file.read_keys(secret_path) or ("", ""))[0] if secret_path else "",
         admin.group(name),
+        tuple(admin.directory_holders(name)) if policy is not None else (),
     )
 
 
@@ -93,7 +97,7 @@ def plan(wanted: Wanted, found: Found) -> list[Change]:
     changes = []
     if found.policy is None or not _same(found.policy, wanted.document):
         changes.append(Change("policy", wanted.name, found.policy, dict(wanted.document)))
-    changes += _plan_group(wanted, found.group)
+    changes += [*_plan_group(wanted, found.group), *_plan_directory(wanted, found)]
     if not wanted.secret_path:
         if found.user is not None:
             message = f"The user {wanted.name} of this trust is there, and secret_path is not set."
@@ -115,6 +119,19 @@ def _plan_group(wanted: Wanted, group: Group | None) -> list[Change]:
         policies = sorted({*(group.policies if group else ()), wanted.name})
         after = {"members": sorted(wanted.members), "policies": policies}
     return [Change("group", wanted.name, before, after)] if before != after else []
+
+
+def _plan_directory(wanted: Wanted, found: Found) -> list[Change]:
+    """Names of the directory have the policy that are meant, and no others."""
+    if set(map(_plain, wanted.directory)) == set(map(_plain, found.directory)):
+        return []
+    before, after = ({"holders": sorted(names)} if names else None for names in (found.directory, wanted.directory))
+    return [Change("directory", wanted.name, before, after)]
+
+
+def _plain(holder: str) -> str:
+    """A distinguished name as it is compared: case and blanks between its parts do not count."""
+    return ",".join(part.strip() for part in holder.lower().split(","))
 
 
 def _described(group: Group | None) -> dict[str, list[str]] | None:
@@ -148,6 +165,8 @@ def plan_removal(wanted: Wanted, found: Found) -> list[Change]:
     _require_ours(wanted, found)
     others = [holder for holder in found.holders if holder not in {f"user:{name}", f"group:{name}"}]
     others += [f"policy {one} of the group" for one in sorted(found.group.policies - {name})] if found.group else []
+    meant = set(map(_plain, wanted.directory))
+    others += [f"{one} of the directory" for one in found.directory if _plain(one) not in meant]
     others += [f"access key {key.access_key}" for key in found.keys if not key.ours]
     others += [f"policy {one} of the user" for one in sorted(found.user.policies - {name})] if found.user else []
     others += [f"group {one} of the user" for one in sorted(found.user.groups)] if found.user else []
@@ -158,6 +177,7 @@ def plan_removal(wanted: Wanted, found: Found) -> list[Change]:
         changes.append(Change("secret_file", wanted.secret_path, {"access_key": found.kept}, None))
     changes += [Change("user", name, {"policies": sorted(found.user.policies)}, None)] if found.user else []
     changes += [Change("group", name, _described(found.group), None)] if found.group else []
+    changes += [Change("directory", name, {"holders": list(found.directory)}, None)] if found.directory else []
     return changes + ([Change("policy", name, found.policy, None)] if found.policy is not None else [])
 
 
@@ -180,6 +200,8 @@ def apply(
             admin.attach(wanted.name, wanted.name)
         elif change.what == "group":
             _change_group(admin, change)
+        elif change.what == "directory":
+            _change_directory(admin, change)
         elif retires(change):
             continue
         else:
@@ -221,6 +243,8 @@ def remove(admin: MinioAdminApi, changes: t.Iterable[Change], done: list[Change]
             admin.remove_user(change.name)
         elif change.what == "group":
             _change_group(admin, change)
+        elif change.what == "directory":
+            _change_directory(admin, change)
         else:
             admin.remove_policy(change.name)
         done.append(change)
@@ -238,6 +262,16 @@ def _change_group(admin: MinioAdminApi, change: Change) -> None:
         admin.put_members(change.name, new)
     if change.name not in (change.before or {}).get("policies", ()):
         admin.attach_to_group(change.name, change.name)
+
+
+def _change_directory(admin: MinioAdminApi, change: Change) -> None:
+    had, has = ((state or {}).get("holders", ()) for state in (change.before, change.after))
+    for holder in had:
+        if _plain(holder) not in map(_plain, has):
+            admin.detach_from_directory(change.name, holder)
+    for holder in has:
+        if _plain(holder) not in map(_plain, had):
+            admin.attach_to_directory(change.name, holder)
 
 
 def _make_key(admin: MinioAdminApi, wanted: Wanted) -> tuple[str, str]:

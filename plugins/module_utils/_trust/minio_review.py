@@ -27,7 +27,7 @@ def review(wanted: Wanted, endpoint: str, *, web_identity: bool) -> str:
 
     :param web_identity: identities whose tokens name the policy have it.
     """
-    user = bool(wanted.secret_path) or not (wanted.members or web_identity)
+    user = bool(wanted.secret_path) or not (wanted.members or wanted.directory or web_identity)
     who = ["a user"] if user else []
     who += ["a group"] if wanted.members else []
     parts = [
@@ -49,6 +49,9 @@ def commands(wanted: Wanted, *, user: bool) -> list[str]:
     if wanted.members:
         found.append(f"mc admin group add ALIAS {name} {shlex.join(wanted.members)}")
         found.append(f"mc admin policy attach ALIAS {name} --group {name}")
+    for holder in wanted.directory:
+        kind, _colon, one = holder.partition(":")
+        found.append(f"mc idp ldap policy attach ALIAS {name} --{kind} {shlex.quote(one)}")
     if user:
         found.append(
             f"mc admin user add ALIAS {name}          # asks for a secret: a long random one, which nobody needs again"

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
@@ -24,7 +25,6 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Ta
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import key_file, minio
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import (
     Answer,
-    Expectation,
     Line,
     Seen,
     Trial,
@@ -35,10 +35,13 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines im
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.minio_admin import MinioAdminApi
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.minio_review import review
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.minio_trials import (
+    Asked,
+    Login,
+    LoginSession,
     Party,
-    TokenSession,
+    ask_with_password,
+    ask_with_token,
     of_party,
-    token_trial,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request import Request, TaskClock, result_of
@@ -69,11 +72,12 @@ class MinioTrust:
             str(params["secret_path"] or ""),
             params["rotate"],
             tuple(sorted(set(params["members"] or ()))),
+            (
+                *(f"user:{one}" for one in sorted(set(params["ldap_users"] or ()))),
+                *(f"group:{one}" for one in sorted(set(params["ldap_groups"] or ()))),
+            ),
         )
-        self._tokens = [
-            (str(one["name"]), str(one["path"]), t.cast("Expectation", str(one["expected"])))
-            for one in params["verify_tokens"] or ()
-        ]
+        self._logins = self._all_logins()
         self._check()
         self._owner: Keys | None = None
         self._others = [
@@ -110,11 +114,15 @@ class MinioTrust:
         params, name = self._task.params, self._request.name
         if self._request.absent or self._request.render_only:
             return
-        if not (self._wanted.secret_path or self._wanted.members or params["web_identity"]):
-            message = "Nobody would have the policy: state: present needs secret_path, members or web_identity."
+        wanted = self._wanted
+        if not (wanted.secret_path or wanted.members or wanted.directory or params["web_identity"]):
+            others = "members, ldap_users, ldap_groups or web_identity"
+            message = f"Nobody would have the policy: state: present needs secret_path, {others}."
             raise StowageError("invalid_option", message, "Say which file keeps the access key of a user of its own.")
         if self._wanted.rotate and not self._wanted.secret_path:
             raise StowageError("invalid_option", "rotate needs secret_path.", "Only the keys of a user are replaced.")
+        if params["verify_ldap"] and not self._settings.endpoint.startswith("https://"):
+            raise StowageError("invalid_option", "Passwords do not go over plain HTTP.", "Set an https:// endpoint.")
         if name in self._wanted.members:
             message = "The trust's own user is no member of its group."
             raise StowageError("invalid_option", message, "Leave it out of members.")
@@ -186,22 +194,37 @@ class MinioTrust:
     def _parties(self, keys: Keys | None) -> list[Party]:
         """Who has the permission set, of whom there is a key or a token here."""
         found = [Party("", self._caller(keys), self._caller(keys, everywhere=True))] if keys else []
-        for name, path, expected in self._tokens:
-            if expected == "allowed":
-                me, everywhere = self._session(path), self._session(path, everywhere=True)
-                found.append(Party(f"token_{name}_", me, everywhere))
+        for login in self._logins:
+            if login.expected == "allowed":
+                me, everywhere = self._session(login), self._session(login, everywhere=True)
+                found.append(Party(f"{login.id}_", me, everywhere))
         return found
 
     def _somebody(self) -> Party:
         """Who is only named."""
         return Party("", self._caller(None), self._caller(None, everywhere=True))
 
-    def _session(self, path: str, *, everywhere: bool = False) -> TokenSession:
+    def _all_logins(self) -> list[Login]:
+        """Who of the identities that are named gets a session, or must not."""
+        params, hide = self._task.params, self._task.hide
+        sts = StsAccess(self._settings.region, self._settings.endpoint, self._trust.verify)
+        found = []
+        for one in params["verify_tokens"] or ():
+            ask: t.Callable[[], Asked] = functools.partial(ask_with_token, sts, str(one["path"]), hide)
+            what = f"sts:AssumeRoleWithWebIdentity with the token {one['name']}"
+            found.append(Login(f"token_{one['name']}", what, one["expected"], ask))
+        for one in params["verify_ldap"] or ():
+            hide([str(one["password"])])
+            ask = functools.partial(ask_with_password, sts, str(one["username"]), str(one["password"]))
+            what = f"sts:AssumeRoleWithLDAPIdentity as {one['name']}"
+            found.append(Login(f"ldap_{one['name']}", what, one["expected"], ask))
+        return found
+
+    def _session(self, login: Login, *, everywhere: bool = False) -> LoginSession:
         def open_caller(keys: Keys) -> S3Caller:
             return self._caller(keys, everywhere=everywhere)
 
-        sts = StsAccess(self._settings.region, self._settings.endpoint, self._trust.verify)
-        return TokenSession(sts, path, open_caller, self._task.hide)
+        return LoginSession(login.ask, open_caller, self._task.hide)
 
     def _trials(self, parties: t.Sequence[Party]) -> list[Trial]:
         """All lines."""
@@ -209,7 +232,7 @@ class MinioTrust:
         trials = self._set_trials(parties)
         for cluster in self._request.clusters:
             trials += self._strangers(f"clusters/{cluster}/")
-        return trials + self._token_trials()
+        return trials + self._login_trials()
 
     def _set_trials(self, parties: t.Sequence[Party]) -> list[Trial]:
         """What those who have the permission set can do, and cannot."""
@@ -242,11 +265,15 @@ class MinioTrust:
             )
         return trials
 
-    def _token_trials(self) -> list[Trial]:
-        """Which tokens get a session."""
-        right = next((path for _name, path, expected in self._tokens if expected == "allowed"), "")
-        control = self._session(right).begin if right else _no_right_token
-        return [token_trial(name, expected, self._session(path), control) for name, path, expected in self._tokens]
+    def _login_trials(self) -> list[Trial]:
+        """Who gets a session."""
+        trials = []
+        for kind in ("token_", "ldap_"):
+            logins = [one for one in self._logins if one.id.startswith(kind)]
+            right = next((one for one in logins if one.expected == "allowed"), None)
+            control = self._session(right).begin if right else _nobody_gets_in
+            trials += [one.trial(self._session(one), control) for one in logins]
+        return trials
 
     def _closed(self) -> tuple[str, ...]:
         """Clusters whose folders must be closed to the user: such as are there, if the administrator sees any."""
@@ -281,17 +308,18 @@ class MinioTrust:
         if self._request.absent:
             return {}
         group = {"group": {"members": list(self._wanted.members)}} if self._wanted.members else {}
-        return {"policy": dict(self._wanted.document), **group}
+        directory = {"directory": {"holders": list(self._wanted.directory)}} if self._wanted.directory else {}
+        return {"policy": dict(self._wanted.document), **group, **directory}
 
     def _review(self) -> str:
         return review(self._wanted, self._settings.endpoint, web_identity=bool(self._task.params["web_identity"]))
 
 
-_NOBODY_HERE: t.Final = "Neither a key nor a token of who has the policy is here to try it with."
+_NOBODY_HERE: t.Final = "Neither a key nor a token nor a password of who has the policy is here to try it with."
 
 
-def _no_right_token() -> Seen:
-    return Seen(Answer.UNDECIDED, "No token that must get a session is here (verify_tokens).")
+def _nobody_gets_in() -> Seen:
+    return Seen(Answer.UNDECIDED, "Nobody who must get a session is named (verify_tokens, verify_ldap).")
 
 
 def _stays_here(endpoint: str) -> bool:

@@ -34,7 +34,7 @@ LISTED = {
     "minio": (
         "no_accounts access_key_of_an_administrator attached_twice bucket_policy_for_users own_certificate "
         "assume_role_with_an_access_key wrong_administrator wrong_region another_endpoint_for_people "
-        "token_names_more_policies token_for_another_audience key_without_a_user_s_policy"
+        "token_names_more_policies another_group_of_the_directory token_for_another_audience key_without_a_user_s_policy"
     ),
 }
 """What is known to go wrong: a row that is taken away is missed. A row more is welcome."""
