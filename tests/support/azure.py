@@ -117,7 +117,7 @@ class World:
 
     def mine(self, properties: Tree) -> bool:
         """Whether a role or an assignment is the trust's."""
-        return str(properties.get("description")).endswith(f" {self.name}.")
+        return str(properties.get("description")).endswith(f" {self.name} in {self.bucket}.")
 
     def traces(self) -> list[str]:
         """What of the trust is left anywhere."""

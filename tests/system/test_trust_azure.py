@@ -470,7 +470,7 @@ def test_a_role_of_others_is_not_taken_over(alone: World) -> None:
     (role,) = [one for one in alone.rbac.roles.values() if alone.mine(one)]
     role["description"] = "somebody's"
     assert alone.run()["error_code"] == alone.run(state="absent")["error_code"] == "trust_in_use"
-    role["description"] = f"Made by stowage.kubernetes for the trust {alone.name}."
+    role["description"] = f"Made by stowage.kubernetes for the trust {alone.name} in {alone.bucket}."
 
 
 def test_two_trusts_of_one_container_live_side_by_side(alone: World) -> None:
@@ -481,6 +481,33 @@ def test_two_trusts_of_one_container_live_side_by_side(alone: World) -> None:
     other.run(state="absent")
     assert other.traces() == []
     assert alone.run()["changed"] is False
+
+
+def test_two_trusts_share_an_identity(world: World, cloud: AzureCloud, source: Cluster) -> None:
+    world.present()
+    other = World(cloud, source)
+    shared = {"name": world.name, "resource_group": CLUSTER_GROUP}
+    made = other.present(identity=shared)
+    assert [one["what"] for one in changes(made)] == ["role", "role_assignment"], "the identity has the credential"
+    assert set(verdicts(made).values()) == {"passed"}
+    assert world.run()["changed"] is False
+    refused = world.run(state="absent")
+    assert refused["error_code"] == "trust_in_use"
+    assert other.scope in str(refused["error_details"]["holders"])
+    other.run(state="absent", identity=shared)
+    assert (other.traces(), len(world.identity.federated)) == ([], 1)
+    assert set(verdicts(world.present()).values()) == {"passed"}
+
+
+def test_two_trusts_of_a_principal_share_the_right_to_sign(alone: World, cloud: AzureCloud, tmp_path: Path) -> None:
+    alone.present(sas={"secret_path": str(tmp_path / "one.json")})
+    other = World(cloud)
+    other.principal = alone.principal
+    made = other.present(sas={"secret_path": str(tmp_path / "other.json")})
+    assert [one["what"] for one in changes(made)] == ["role", "role_assignment", "sas"]
+    other.run(state="absent", sas={"secret_path": str(tmp_path / "other.json")})
+    assert other.traces() == []
+    assert alone.run(sas={"secret_path": str(tmp_path / "one.json")})["changed"] is False
 
 
 # who may do it

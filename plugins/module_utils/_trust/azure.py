@@ -89,7 +89,8 @@ def _who(wanted: Wanted, identity: Tree | None) -> Who:
 
 def made_by_us(wanted: Wanted, identity: Tree | None) -> bool:
     """Whether an identity is the trust's own."""
-    return bool(identity) and ((identity or {}).get("tags") or {}).get(azure_policy.TAG) == wanted.name
+    tags = (identity or {}).get("tags") or {}
+    return bool(tags.get(azure_policy.TAG)) and wanted.tags.items() <= tags.items()
 
 
 # present
@@ -110,11 +111,10 @@ def _identity_steps(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
             f"There is no identity {identity.name} in the resource group {identity.group}.",
             "Set identity.region to have it made there.",
         )
-    tags = {azure_policy.TAG: wanted.name}
-    after = {"region": identity.region, "tags": tags}
+    after = {"region": identity.region, "tags": wanted.tags}
 
     def make(_dummy: Who) -> Who:
-        return _who(wanted, apis.cluster.put_identity(identity.id, identity.region, tags))
+        return _who(wanted, apis.cluster.put_identity(identity.id, identity.region, wanted.tags))
 
     return [Step(Change("identity", identity.name, None, after), make)]
 
@@ -125,14 +125,20 @@ def _credential_steps(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
     where, want = wanted.identity.id, azure_policy.credentials(wanted)
     steps = []
     for name, have in found.credentials.items():
-        if azure_policy.is_ours(wanted, name) and name not in want:
+        if azure_policy.is_ours(wanted, name, have) and name not in want:
             steps.append(_drop_credential(apis, where, name, have))
-    taken = {(one.get("issuer"), one.get("subject")) for name, one in found.credentials.items() if name not in want}
+    others = [one for name, one in found.credentials.items() if name not in want]
     for name, properties in want.items():
         before = _told_credential(found.credentials.get(name))
-        if before == properties:
+        theirs = [
+            one
+            for one in others
+            if (one.get("issuer"), one.get("subject")) == (properties["issuer"], properties["subject"])
+        ]
+        # An identity has one credential for a subject: another trust's does.
+        if before == properties or any(_told_credential(one) == properties for one in theirs):
             continue
-        if (properties["issuer"], properties["subject"]) in taken:
+        if theirs:
             raise in_use(wanted.name, [f"another credential of the identity is for {properties['subject']}"])
         make = functools.partial(apis.cluster.put_credential, where, name, properties)
         steps.append(Step(Change("federated_credential", name, before, properties), _plain(make)))
@@ -182,9 +188,10 @@ def _assignment_steps(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
         path = azure_policy.assignment_path(one.scope, properties)
         kept.add(path.lower())
         before = next((_properties(have) for have in found.assignments if _id(have) == path.lower()), None)
+        if _is_held(wanted, found, one, properties):
+            continue
         if before is not None and azure_policy.told(before) == azure_policy.told(properties):
             continue
-        _check_free(wanted, found, one.scope, properties, path)
         shown = {"scope": one.scope, "role": one.role, "condition": properties.get("condition", "")}
         change = Change(
             "role_assignment",
@@ -201,16 +208,22 @@ def _assign(apis: Apis, wanted: Wanted, one: _Assigned, who: Who) -> None:
     apis.location.put_assignment(azure_policy.assignment_path(one.scope, properties), properties)
 
 
-def _check_free(wanted: Wanted, found: Found, scope: str, properties: Tree, path: str) -> None:
-    """A principal has one assignment of a role at a scope."""
+def _is_held(wanted: Wanted, found: Found, one: _Assigned, properties: Tree) -> bool:
+    """Whether somebody else gave the principal the same: it has one assignment of a role at a scope.
+
+    :raises StowageError: ``trust_in_use`` if that has a condition, or lacks the one that is wanted.
+    """
     for have in found.assignments:
         theirs = _properties(have)
         same = all(
             str(theirs.get(name)).lower() == str(properties[name]).lower()
             for name in ("principalId", "roleDefinitionId")
         )
-        if same and _scope(have) == scope.lower() and _id(have) != path.lower():
+        if same and _scope(have) == one.scope.lower() and theirs.get("description") != wanted.marker:
+            if azure_policy.told(theirs) == azure_policy.told(properties):
+                return True
             raise in_use(wanted.name, [f"somebody else assigned the same role to {wanted.principal} there"])
+    return False
 
 
 def _stale(apis: Apis, wanted: Wanted, found: Found, kept: t.Collection[str]) -> list[Step]:
@@ -261,7 +274,7 @@ def plan_removal(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
     steps += [
         _drop_credential(apis, where, name, have)
         for name, have in found.credentials.items()
-        if azure_policy.is_ours(wanted, name)
+        if azure_policy.is_ours(wanted, name, have)
     ]
     if made_by_us(wanted, found.identity):
         change = Change("identity", wanted.identity.name, {"name": wanted.identity.name}, None)
@@ -293,14 +306,18 @@ def foreign(wanted: Wanted, found: Found) -> Tree:
     shown = [{**azure_policy.told(_properties(one)), "scope": str(_properties(one).get("scope"))} for one in every]
     return {
         "assignments": shown,
-        "credentials": [name for name in found.credentials if not azure_policy.is_ours(wanted, name)],
+        "credentials": [name for name, one in found.credentials.items() if not azure_policy.is_ours(wanted, name, one)],
     }
 
 
 def other_credentials(apis: Apis, wanted: Wanted) -> list[str]:
-    """Federated credentials of the identity that the trust did not make."""
-    names = apis.cluster.credentials(wanted.identity.id) if wanted.identity else {}
-    return [name for name in names if not azure_policy.is_ours(wanted, name)]
+    """Federated credentials of the identity that let in others than are meant."""
+    held = apis.cluster.credentials(wanted.identity.id) if wanted.identity else {}
+    return [
+        name
+        for name, one in held.items()
+        if name not in azure_policy.credentials(wanted) and not azure_policy.lets_in(wanted, one)
+    ]
 
 
 def roles_with_keys(apis: Apis, wanted: Wanted, who: Who) -> list[str]:

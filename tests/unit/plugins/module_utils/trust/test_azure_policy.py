@@ -189,10 +189,18 @@ def test_each_subject_has_a_credential_of_its_own() -> None:
     assert {one["issuer"] for one in found.values()} == {"https://issuer.example/c/"}, "its slash stays"
     assert {tuple(one["audiences"]) for one in found.values()} == {("api://AzureADTokenExchange",)}
     assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{2,119}", name) for name in found)
-    assert all(azure_policy.is_ours(wanted, name) for name in found)
-    shorter = dataclasses.replace(wanted, name="prod-1")
-    assert not any(azure_policy.is_ours(shorter, name) for name in found), "another trust's"
-    assert not azure_policy.is_ours(wanted, "theirs")
+    assert all(azure_policy.is_ours(wanted, name, one) for name, one in found.items())
+    assert all(azure_policy.is_ours(wanted, name, {}) for name in found), "also if somebody changed it"
+    fewer = dataclasses.replace(wanted, federation=None)
+    assert all(azure_policy.is_ours(fewer, name, one) for name, one in found.items()), (
+        "also if it is not wanted any more"
+    )
+    for other in (dataclasses.replace(wanted, name="prod-1"), dataclasses.replace(wanted, container="other")):
+        assert not any(azure_policy.is_ours(other, name, one) for name, one in found.items()), "another trust's"
+        assert all(azure_policy.lets_in(other, one) for one in found.values())
+    first = next(iter(found.values()))
+    assert not azure_policy.is_ours(wanted, "theirs", first)
+    assert not azure_policy.lets_in(wanted, {**first, "audiences": ["other"]})
 
 
 @pytest.mark.parametrize(
