@@ -588,6 +588,18 @@ def test_what_makes_no_sense(alone: World, options: Tree, code: str) -> None:
     assert alone.traces() == []
 
 
+def test_places_that_get_no_credentials(alone: World) -> None:
+    """Neither those of the environment at another endpoint than Azure's, nor any over plain HTTP."""
+    party = {"account": alone.arguments()["location_account"]["account"]}
+    assert alone.run(location_account=party)["error_code"] == "credentials_missing"
+    for name in ("endpoint", "management_endpoint"):
+        plain = {**alone.where, name: alone.where[name].replace("https:", "http:")}
+        assert alone.run(location=plain)["error_code"] == "invalid_option"
+    without = {name: value for name, value in alone.where.items() if name != "management_endpoint"}
+    assert alone.run(location=without)["error_code"] == "invalid_option"
+    assert alone.run(location={**alone.where, "subscription": str(uuid.uuid4())})["error_code"] == "invalid_option"
+
+
 def test_somebody_else_can_be_asked_to_do_it(world: World) -> None:
     before = len(world.cloud.entra.arm.seen), len(world.cloud.guard.seen), len(world.cloud.entra.asked)
     trust = world.present(render_only=True)
