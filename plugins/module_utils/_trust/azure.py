@@ -66,7 +66,7 @@ def look(apis: Apis, wanted: Wanted) -> Found:
     identity = apis.cluster.identity(wanted.identity.id) if wanted.identity else None
     who = _who(wanted, identity)
     credentials = apis.cluster.credentials(wanted.identity.id) if wanted.identity and identity else {}
-    role = apis.location.role(azure_policy.role_id(wanted, azure_policy.role_name(wanted)))
+    role = apis.location.role(azure_policy.role_path(wanted))
     if role is not None and role.get("description") != wanted.marker:
         raise in_use(wanted.name, [f"the role {role.get('roleName')} was not made by this trust"])
     every = apis.location.assignments(wanted.group if role else wanted.scope)
@@ -160,7 +160,7 @@ def _role_steps(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
     want = azure_policy.role(wanted)
     if found.role is not None and azure_policy.same_role(found.role, want):
         return []
-    make = functools.partial(apis.location.put_role, azure_policy.role_id(wanted), want)
+    make = functools.partial(apis.location.put_role, azure_policy.role_path(wanted), want)
     return [Step(Change("role", want["roleName"], found.role, want), _plain(make))]
 
 
@@ -215,10 +215,7 @@ def _is_held(wanted: Wanted, found: Found, one: _Assigned, properties: Tree) -> 
     """
     for have in found.assignments:
         theirs = _properties(have)
-        same = all(
-            str(theirs.get(name)).lower() == str(properties[name]).lower()
-            for name in ("principalId", "roleDefinitionId")
-        )
+        same = _role(theirs) == _role(properties) and str(theirs.get("principalId")) == properties["principalId"]
         if same and _scope(have) == one.scope.lower() and theirs.get("description") != wanted.marker:
             if azure_policy.told(theirs) == azure_policy.told(properties):
                 return True
@@ -266,7 +263,7 @@ def plan_removal(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
     _check_unused(wanted, found)
     steps = [_unassign(apis, have) for have in ours_of(wanted, found)]
     if found.role is not None:
-        make = functools.partial(apis.location.delete, azure_policy.role_id(wanted, azure_policy.role_name(wanted)))
+        make = functools.partial(apis.location.delete, azure_policy.role_path(wanted))
         steps.append(Step(Change("role", str(found.role.get("roleName")), found.role, None), _plain(make)))
     if wanted.identity is None:
         return steps
@@ -283,12 +280,12 @@ def plan_removal(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
 
 
 def _check_unused(wanted: Wanted, found: Found) -> None:
-    role = azure_policy.role_id(wanted, azure_policy.role_name(wanted)).rpartition("/")[2]
+    role = azure_policy.role_name(wanted)
     ours = {_id(one) for one in ours_of(wanted, found)}
     holders = [
         f"the role is assigned to {_properties(one).get('principalId')} at {_properties(one).get('scope')}"
         for one in found.assignments
-        if _id(one) not in ours and str(_properties(one).get("roleDefinitionId")).lower().endswith(role)
+        if _id(one) not in ours and _role(_properties(one)) == role
     ]
     if made_by_us(wanted, found.identity):
         strangers = foreign(wanted, found)
@@ -323,8 +320,10 @@ def other_credentials(apis: Apis, wanted: Wanted) -> list[str]:
 def roles_with_keys(apis: Apis, wanted: Wanted, who: Who) -> list[str]:
     """Roles of the principal at the storage account that list its keys, with which everything is allowed."""
     held = apis.location.assignments(wanted.account_id, f"assignedTo('{who.object_id}')")
-    ids = sorted({str(_properties(one).get("roleDefinitionId")) for one in held})
-    roles = [apis.location.role(one) for one in ids]
+    roles = [
+        apis.location.role(azure_policy.role_path(wanted, one))
+        for one in sorted({_role(_properties(one)) for one in held})
+    ]
     return [str(one.get("roleName")) for one in roles if one and azure_policy.may(one, azure_policy.KEYS)]
 
 
@@ -362,6 +361,11 @@ def _properties(document: Tree) -> Tree:
 
 def _id(document: Tree) -> str:
     return str(document.get("id")).lower()
+
+
+def _role(properties: Tree) -> str:
+    """The name of an assignment's role: ids begin with whatever scope they were asked at."""
+    return str(properties.get("roleDefinitionId")).rpartition("/")[2].lower()
 
 
 def _scope(document: Tree) -> str:

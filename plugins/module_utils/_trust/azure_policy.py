@@ -175,6 +175,11 @@ def role_id(wanted: Wanted, name: str = "") -> str:
     return f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{chosen}"
 
 
+def role_path(wanted: Wanted, name: str = "") -> str:
+    """Where a role is asked for: at the resource group, for who administers that may not see the subscription's."""
+    return f"{wanted.group}/providers/Microsoft.Authorization/roleDefinitions/{name or role_name(wanted)}"
+
+
 def role_title(wanted: Wanted, name: str = "") -> str:
     """What people call the role."""
     account = wanted.account_id.rpartition("/")[2]
