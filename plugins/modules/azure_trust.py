@@ -164,7 +164,7 @@ options:
   federation:
     description:
       - Lets service accounts of a cluster anywhere act as the principal, by tokens that the cluster signs for
-        C(api://AzureADTokenExchange).
+        C(api://AzureADTokenExchange), or for what another cloud has instead.
       - Of an O(identity), one federated credential is made for each subject. Those of an application are its owner's to set, and
         are only proven here.
     type: dict
@@ -184,7 +184,8 @@ options:
     description:
       - Makes a SAS of the container for what has no other way in. The principal signs it, so that it allows what both the
         permission set and the principal's role allow, and only over TLS.
-      - It gives the principal Storage Blob Delegator at the storage account, too.
+      - It gives the principal Storage Blob Delegator at the storage account, too, unless somebody else has. Trusts for one principal
+        share that, so it goes with the trust that made it.
       - It is made again when half of its time has gone by.
     type: dict
     suboptions:
@@ -339,7 +340,7 @@ trust:
         - what: identity
           name: stowage-prod-1-writer
           before: null
-          after: {region: westeurope, tags: {stowage-trust: stowage-prod-1-writer}}
+          after: {region: westeurope, tags: {stowage-trust: stowage-prod-1-writer in examplebackups/backups}}
     checks:
       description:
         - The lines of the proof. C(verdict) is V(passed), V(failed), or V(unknown) if it could not be decided.

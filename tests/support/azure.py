@@ -117,7 +117,7 @@ class World:
 
     def mine(self, properties: Tree) -> bool:
         """Whether a role or an assignment is the trust's."""
-        return str(properties.get("description")).endswith(f" {self.name}.")
+        return str(properties.get("description")).endswith(f" {self.name} in {self.bucket}.")
 
     def traces(self) -> list[str]:
         """What of the trust is left anywhere."""
@@ -135,3 +135,28 @@ def failed(found: Tree) -> list[str]:
     """The lines that failed."""
     assert found.get("error_code") == "trust_not_proven", found
     return [line["id"] for line in found["trust"]["checks"] if line["verdict"] == "failed"]
+
+
+def drop_condition(world: World) -> None:
+    """The mistake of an assignment without one."""
+    del world.assignment().properties["condition"]
+
+
+def with_accounts(cluster: Cluster, cloud: AzureCloud) -> Cluster:
+    """A cluster with accounts of the same name in two namespaces, whose keys Entra knows from here on."""
+    for namespace in ("trust-a", "trust-b"):
+        cluster.api.apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}, field_manager="test"
+        )
+        for account in ("backup", "default"):
+            meta = {"name": account, "namespace": namespace}
+            cluster.api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}, field_manager="test")
+    keys = json.loads(cluster.api.raw("GET", "/openid/v1/jwks", accept="application/jwk-set+json"))
+    cloud.publish(controlplane.ISSUER, keys)
+    return cluster
+
+
+def changes(trust: Tree) -> list[Tree]:
+    """What was changed."""
+    found: list[Tree] = trust["changes"]
+    return found

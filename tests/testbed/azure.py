@@ -55,13 +55,14 @@ class AzureCloud:
         return self.entra.tenant
 
     def owner(self, *subscriptions: str) -> Application:
-        """Somebody who administers some subscriptions, that of the storage account if none is named."""
+        """Somebody who administers some subscriptions; of that of the storage account, which is meant if none is named, only the
+        resource group."""
         made = self.entra.register()
         named = subscriptions or (self.storage.subscription,)
         for one in named:
             self.identities.subscriptions.setdefault(one, set()).add(made.object_id)
         if self.storage.subscription in named:
-            self.rbac.admins.add(made.object_id)
+            self.rbac.admins[made.object_id] = self.storage.id.partition("/providers/")[0]
         return made
 
     def auth(self, application: Application, **more: Any) -> dict[str, Any]:

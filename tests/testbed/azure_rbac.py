@@ -72,13 +72,13 @@ class Assignment:
 class Rbac:
     """All roles and assignments.
 
-    `admins` are object ids of who may change them; `principals` knows which principals there are; the next `replicating`
+    `admins` are object ids of who may read and change them, each with the scope at which; `principals` knows which principals there are; the next `replicating`
     assignments name a principal that is not known yet; `spread` is for how many decisions a new assignment is not seen yet;
     `meanwhile` is what somebody else does, once, after the assignments of a principal were listed.
     """
 
     def __init__(self, arm: Arm, principals: Callable[[str], bool]) -> None:
-        self.admins: set[str] = set()
+        self.admins: dict[str, str] = {}
         self.assignments: list[Assignment] = []
         self.roles: dict[str, Tree] = {}
         self.members: dict[str, set[str]] = {}
@@ -143,9 +143,10 @@ class Rbac:
 
     # assignments
 
-    def _check(self, request: ArmRequest, action: str) -> None:
+    def _check(self, request: ArmRequest, scope: str, action: str) -> None:
         self._arm.may(request, action)
-        if request.claims.get("oid") not in self.admins:
+        outer = self.admins.get(str(request.claims.get("oid")))
+        if outer is None or not _within(scope, outer):
             who = f"The client '{request.claims.get('appid')}' with object id '{request.claims.get('oid')}'"
             what = f"does not have authorization to perform action '{action}' over scope '{request.path}'"
             raise ArmRefused(403, "AuthorizationFailed", f"{who} {what} or the scope is invalid.")
@@ -157,7 +158,7 @@ class Rbac:
         return next(same, None)
 
     def _list(self, request: ArmRequest, scope: str) -> ArmReply:
-        self._check(request, "Microsoft.Authorization/roleAssignments/read")
+        self._check(request, scope, "Microsoft.Authorization/roleAssignments/read")
         text = request.query.get("$filter", "")
         found = [one for one in self.assignments if _within(scope, one.scope)]
         if "atScope()" not in text:
@@ -176,14 +177,14 @@ class Rbac:
         return ArmReply(body=body)
 
     def _get(self, request: ArmRequest, scope: str, name: str) -> ArmReply:
-        self._check(request, "Microsoft.Authorization/roleAssignments/read")
+        self._check(request, scope, "Microsoft.Authorization/roleAssignments/read")
         found = self._find(scope, name)
         if found is None:
             raise ArmRefused(404, "RoleAssignmentNotFound", f"The role assignment '{name}' is not found.")
         return ArmReply(body=found.document)
 
     def _put(self, request: ArmRequest, scope: str, name: str) -> ArmReply:
-        self._check(request, "Microsoft.Authorization/roleAssignments/write")
+        self._check(request, scope, "Microsoft.Authorization/roleAssignments/write")
         given = request.body["properties"]
         self._check_principal(given)
         self._check_role(scope, given)
@@ -235,7 +236,7 @@ class Rbac:
             raise ArmRefused(400, "InvalidCondition", f"The condition is not valid: {error}.") from None
 
     def _delete(self, request: ArmRequest, scope: str, name: str) -> ArmReply:
-        self._check(request, "Microsoft.Authorization/roleAssignments/delete")
+        self._check(request, scope, "Microsoft.Authorization/roleAssignments/delete")
         found = self._find(scope, name)
         if found is None:
             return ArmReply(204)
@@ -245,7 +246,7 @@ class Rbac:
     # roles
 
     def _role(self, request: ArmRequest, scope: str, name: str) -> ArmReply:
-        self._check(request, "Microsoft.Authorization/roleDefinitions/read")
+        self._check(request, scope, "Microsoft.Authorization/roleDefinitions/read")
         where = f"{scope}{_AUTHORIZATION}/roleDefinitions/{name}"
         if name.lower() in BUILT_IN:
             title, actions, data = BUILT_IN[name.lower()]
@@ -257,7 +258,7 @@ class Rbac:
         return ArmReply(body={"id": where, "name": name, "properties": self.roles[name.lower()]})
 
     def _put_role(self, request: ArmRequest, scope: str, name: str) -> ArmReply:
-        self._check(request, "Microsoft.Authorization/roleDefinitions/write")
+        self._check(request, scope, "Microsoft.Authorization/roleDefinitions/write")
         given = request.body["properties"]
         if any(one["roleName"] == given["roleName"] for key, one in self.roles.items() if key != name.lower()):
             raise ArmRefused(409, "RoleDefinitionWithSameNameExists", "A custom role with the same name exists.")
@@ -271,8 +272,8 @@ class Rbac:
         where = f"{scope}{_AUTHORIZATION}/roleDefinitions/{name}"
         return ArmReply(201, {"id": where, "name": name, "properties": self.roles[name.lower()]})
 
-    def _delete_role(self, request: ArmRequest, _dummy: str, name: str) -> ArmReply:
-        self._check(request, "Microsoft.Authorization/roleDefinitions/delete")
+    def _delete_role(self, request: ArmRequest, scope: str, name: str) -> ArmReply:
+        self._check(request, scope, "Microsoft.Authorization/roleDefinitions/delete")
         used = [one for one in self.assignments if one.properties["roleDefinitionId"].lower().endswith(name.lower())]
         if used:
             raise ArmRefused(

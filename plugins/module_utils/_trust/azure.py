@@ -66,7 +66,7 @@ def look(apis: Apis, wanted: Wanted) -> Found:
     identity = apis.cluster.identity(wanted.identity.id) if wanted.identity else None
     who = _who(wanted, identity)
     credentials = apis.cluster.credentials(wanted.identity.id) if wanted.identity and identity else {}
-    role = apis.location.role(azure_policy.role_id(wanted, azure_policy.role_name(wanted)))
+    role = apis.location.role(azure_policy.role_path(wanted))
     if role is not None and role.get("description") != wanted.marker:
         raise in_use(wanted.name, [f"the role {role.get('roleName')} was not made by this trust"])
     every = apis.location.assignments(wanted.group if role else wanted.scope)
@@ -89,7 +89,8 @@ def _who(wanted: Wanted, identity: Tree | None) -> Who:
 
 def made_by_us(wanted: Wanted, identity: Tree | None) -> bool:
     """Whether an identity is the trust's own."""
-    return bool(identity) and ((identity or {}).get("tags") or {}).get(azure_policy.TAG) == wanted.name
+    tags = (identity or {}).get("tags") or {}
+    return bool(tags.get(azure_policy.TAG)) and wanted.tags.items() <= tags.items()
 
 
 # present
@@ -110,11 +111,10 @@ def _identity_steps(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
             f"There is no identity {identity.name} in the resource group {identity.group}.",
             "Set identity.region to have it made there.",
         )
-    tags = {azure_policy.TAG: wanted.name}
-    after = {"region": identity.region, "tags": tags}
+    after = {"region": identity.region, "tags": wanted.tags}
 
     def make(_dummy: Who) -> Who:
-        return _who(wanted, apis.cluster.put_identity(identity.id, identity.region, tags))
+        return _who(wanted, apis.cluster.put_identity(identity.id, identity.region, wanted.tags))
 
     return [Step(Change("identity", identity.name, None, after), make)]
 
@@ -125,14 +125,20 @@ def _credential_steps(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
     where, want = wanted.identity.id, azure_policy.credentials(wanted)
     steps = []
     for name, have in found.credentials.items():
-        if azure_policy.is_ours(wanted, name) and name not in want:
+        if azure_policy.is_ours(wanted, name, have) and name not in want:
             steps.append(_drop_credential(apis, where, name, have))
-    taken = {(one.get("issuer"), one.get("subject")) for name, one in found.credentials.items() if name not in want}
+    others = [one for name, one in found.credentials.items() if name not in want]
     for name, properties in want.items():
         before = _told_credential(found.credentials.get(name))
-        if before == properties:
+        theirs = [
+            one
+            for one in others
+            if (one.get("issuer"), one.get("subject")) == (properties["issuer"], properties["subject"])
+        ]
+        # An identity has one credential for a subject: another trust's does.
+        if before == properties or any(_told_credential(one) == properties for one in theirs):
             continue
-        if (properties["issuer"], properties["subject"]) in taken:
+        if theirs:
             raise in_use(wanted.name, [f"another credential of the identity is for {properties['subject']}"])
         make = functools.partial(apis.cluster.put_credential, where, name, properties)
         steps.append(Step(Change("federated_credential", name, before, properties), _plain(make)))
@@ -154,7 +160,7 @@ def _role_steps(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
     want = azure_policy.role(wanted)
     if found.role is not None and azure_policy.same_role(found.role, want):
         return []
-    make = functools.partial(apis.location.put_role, azure_policy.role_id(wanted), want)
+    make = functools.partial(apis.location.put_role, azure_policy.role_path(wanted), want)
     return [Step(Change("role", want["roleName"], found.role, want), _plain(make))]
 
 
@@ -182,9 +188,10 @@ def _assignment_steps(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
         path = azure_policy.assignment_path(one.scope, properties)
         kept.add(path.lower())
         before = next((_properties(have) for have in found.assignments if _id(have) == path.lower()), None)
+        if _is_held(wanted, found, one, properties):
+            continue
         if before is not None and azure_policy.told(before) == azure_policy.told(properties):
             continue
-        _check_free(wanted, found, one.scope, properties, path)
         shown = {"scope": one.scope, "role": one.role, "condition": properties.get("condition", "")}
         change = Change(
             "role_assignment",
@@ -201,16 +208,19 @@ def _assign(apis: Apis, wanted: Wanted, one: _Assigned, who: Who) -> None:
     apis.location.put_assignment(azure_policy.assignment_path(one.scope, properties), properties)
 
 
-def _check_free(wanted: Wanted, found: Found, scope: str, properties: Tree, path: str) -> None:
-    """A principal has one assignment of a role at a scope."""
+def _is_held(wanted: Wanted, found: Found, one: _Assigned, properties: Tree) -> bool:
+    """Whether somebody else gave the principal the same: it has one assignment of a role at a scope.
+
+    :raises StowageError: ``trust_in_use`` if that has a condition, or lacks the one that is wanted.
+    """
     for have in found.assignments:
         theirs = _properties(have)
-        same = all(
-            str(theirs.get(name)).lower() == str(properties[name]).lower()
-            for name in ("principalId", "roleDefinitionId")
-        )
-        if same and _scope(have) == scope.lower() and _id(have) != path.lower():
+        same = _role(theirs) == _role(properties) and str(theirs.get("principalId")) == properties["principalId"]
+        if same and _scope(have) == one.scope.lower() and theirs.get("description") != wanted.marker:
+            if azure_policy.told(theirs) == azure_policy.told(properties):
+                return True
             raise in_use(wanted.name, [f"somebody else assigned the same role to {wanted.principal} there"])
+    return False
 
 
 def _stale(apis: Apis, wanted: Wanted, found: Found, kept: t.Collection[str]) -> list[Step]:
@@ -253,7 +263,7 @@ def plan_removal(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
     _check_unused(wanted, found)
     steps = [_unassign(apis, have) for have in ours_of(wanted, found)]
     if found.role is not None:
-        make = functools.partial(apis.location.delete, azure_policy.role_id(wanted, azure_policy.role_name(wanted)))
+        make = functools.partial(apis.location.delete, azure_policy.role_path(wanted))
         steps.append(Step(Change("role", str(found.role.get("roleName")), found.role, None), _plain(make)))
     if wanted.identity is None:
         return steps
@@ -261,7 +271,7 @@ def plan_removal(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
     steps += [
         _drop_credential(apis, where, name, have)
         for name, have in found.credentials.items()
-        if azure_policy.is_ours(wanted, name)
+        if azure_policy.is_ours(wanted, name, have)
     ]
     if made_by_us(wanted, found.identity):
         change = Change("identity", wanted.identity.name, {"name": wanted.identity.name}, None)
@@ -270,12 +280,12 @@ def plan_removal(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
 
 
 def _check_unused(wanted: Wanted, found: Found) -> None:
-    role = azure_policy.role_id(wanted, azure_policy.role_name(wanted)).rpartition("/")[2]
+    role = azure_policy.role_name(wanted)
     ours = {_id(one) for one in ours_of(wanted, found)}
     holders = [
         f"the role is assigned to {_properties(one).get('principalId')} at {_properties(one).get('scope')}"
         for one in found.assignments
-        if _id(one) not in ours and str(_properties(one).get("roleDefinitionId")).lower().endswith(role)
+        if _id(one) not in ours and _role(_properties(one)) == role
     ]
     if made_by_us(wanted, found.identity):
         strangers = foreign(wanted, found)
@@ -293,21 +303,27 @@ def foreign(wanted: Wanted, found: Found) -> Tree:
     shown = [{**azure_policy.told(_properties(one)), "scope": str(_properties(one).get("scope"))} for one in every]
     return {
         "assignments": shown,
-        "credentials": [name for name in found.credentials if not azure_policy.is_ours(wanted, name)],
+        "credentials": [name for name, one in found.credentials.items() if not azure_policy.is_ours(wanted, name, one)],
     }
 
 
 def other_credentials(apis: Apis, wanted: Wanted) -> list[str]:
-    """Federated credentials of the identity that the trust did not make."""
-    names = apis.cluster.credentials(wanted.identity.id) if wanted.identity else {}
-    return [name for name in names if not azure_policy.is_ours(wanted, name)]
+    """Federated credentials of the identity that let in others than are meant."""
+    held = apis.cluster.credentials(wanted.identity.id) if wanted.identity else {}
+    return [
+        name
+        for name, one in held.items()
+        if name not in azure_policy.credentials(wanted) and not azure_policy.lets_in(wanted, one)
+    ]
 
 
 def roles_with_keys(apis: Apis, wanted: Wanted, who: Who) -> list[str]:
     """Roles of the principal at the storage account that list its keys, with which everything is allowed."""
     held = apis.location.assignments(wanted.account_id, f"assignedTo('{who.object_id}')")
-    ids = sorted({str(_properties(one).get("roleDefinitionId")) for one in held})
-    roles = [apis.location.role(one) for one in ids]
+    roles = [
+        apis.location.role(azure_policy.role_path(wanted, one))
+        for one in sorted({_role(_properties(one)) for one in held})
+    ]
     return [str(one.get("roleName")) for one in roles if one and azure_policy.may(one, azure_policy.KEYS)]
 
 
@@ -345,6 +361,11 @@ def _properties(document: Tree) -> Tree:
 
 def _id(document: Tree) -> str:
     return str(document.get("id")).lower()
+
+
+def _role(properties: Tree) -> str:
+    """The name of an assignment's role: ids begin with whatever scope they were asked at."""
+    return str(properties.get("roleDefinitionId")).rpartition("/")[2].lower()
 
 
 def _scope(document: Tree) -> str:

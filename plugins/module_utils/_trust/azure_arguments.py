@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import ArgumentSpec
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_client import AzureSettings
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_client import CLOUDS, AzureSettings
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.keys import printable
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import azure_policy
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_parties import (
@@ -87,7 +87,7 @@ def wanted_of(params: t.Mapping[str, t.Any], request: Request, settings: AzureSe
     :raises StowageError: ``invalid_option``, ``invalid_name``.
     """
     tenant, subscription = account_of(params, "location_account")
-    given, identity, federation = _given(params), _identity(params, request.name), _federation(params)
+    given, identity, federation = _given(params), _identity(params, request.name), _federation(params, settings)
     _check_principal(given, identity, federation)
     group = f"/subscriptions/{subscription}/resourceGroups/{settings.resource_group or UNKNOWN_GROUP}"
     wanted = Wanted(
@@ -154,7 +154,7 @@ def _identity(params: t.Mapping[str, t.Any], name: str) -> Identity | None:
     return Identity(account_of(params, party)[1], group, chosen, region)
 
 
-def _federation(params: t.Mapping[str, t.Any]) -> Federation | None:
+def _federation(params: t.Mapping[str, t.Any], settings: AzureSettings) -> Federation | None:
     given = params["federation"]
     if not given:
         return None
@@ -167,7 +167,8 @@ def _federation(params: t.Mapping[str, t.Any]) -> Federation | None:
         raise unfit(
             f"federation.subjects must be 1 to {azure_policy.MOST_CREDENTIALS}: an identity has no more credentials."
         )
-    return Federation(issuer, subjects)
+    cloud = next(name for name, one in CLOUDS.items() if one == settings.cloud)
+    return Federation(issuer, subjects, azure_policy.AUDIENCES.get(cloud, azure_policy.AUDIENCE))
 
 
 def _subject(text: str) -> str:

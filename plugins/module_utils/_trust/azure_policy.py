@@ -43,6 +43,8 @@ DELEGATOR: t.Final = "db58b8e5-c6ad-4a2a-8342-4190687cbf4a"
 """Storage Blob Delegator, which gives nothing but keys that sign a SAS of what its holder may do."""
 _BUILT_IN: t.Final[t.Mapping[str, str]] = {READER: "Storage Blob Data Reader", DELEGATOR: "Storage Blob Delegator"}
 AUDIENCE: t.Final = "api://AzureADTokenExchange"
+AUDIENCES: t.Final[t.Mapping[str, str]] = {"usgovernment": f"{AUDIENCE}USGov", "china": f"{AUDIENCE}China"}
+"""Of clouds that have one of their own: https://learn.microsoft.com/entra/workload-id/workload-identity-federation-create-trust"""
 MOST_CREDENTIALS: t.Final = 20
 TAG: t.Final = "stowage-trust"
 _LONGEST_CONDITION: t.Final = 8 << 10
@@ -73,10 +75,11 @@ class Identity:
 
 @dataclasses.dataclass(frozen=True)
 class Federation:
-    """A cluster's own issuer of tokens: who may come, by ``namespace/account``."""
+    """A cluster's own issuer of tokens: who may come, by ``namespace/account``, with tokens for whom."""
 
     issuer: str
     subjects: tuple[str, ...]
+    audience: str = AUDIENCE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +135,12 @@ class Wanted:
     @property
     def marker(self) -> str:
         """The description of what we make."""
-        return f"Made by stowage.kubernetes for the trust {self.name}."
+        return f"Made by stowage.kubernetes for the trust {self.name} in {self.container}."
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of an identity that we make."""
+        return {TAG: f"{self.name} in {self.account_id.rpartition('/')[2]}/{self.container}"}
 
     @property
     def principal(self) -> str:
@@ -165,6 +173,11 @@ def role_id(wanted: Wanted, name: str = "") -> str:
     subscription = "/".join(wanted.account_id.split("/")[:3])
     chosen = name or (role_name(wanted) if wanted.custom_role else READER)
     return f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{chosen}"
+
+
+def role_path(wanted: Wanted, name: str = "") -> str:
+    """Where a role is asked for: at the resource group, for who administers that may not see the subscription's."""
+    return f"{wanted.group}/providers/Microsoft.Authorization/roleDefinitions/{name or role_name(wanted)}"
 
 
 def role_title(wanted: Wanted, name: str = "") -> str:
@@ -301,20 +314,27 @@ def credentials(wanted: Wanted) -> dict[str, Tree]:
         properties = {
             "issuer": wanted.federation.issuer,
             "subject": subject_of(subject),
-            "audiences": [AUDIENCE],
+            "audiences": [wanted.federation.audience],
         }
         found[credential_name(wanted, properties)] = properties
     return found
 
 
 def credential_name(wanted: Wanted, properties: Tree) -> str:
-    """The name of a credential of ours."""
-    return f"stowage-{wanted.name}-{made_id(properties['issuer'], properties['subject'])[:8]}"
+    """The name of a credential of ours: the same for each run."""
+    made = made_id(wanted.scope, str(properties.get("issuer")), str(properties.get("subject")))
+    return f"stowage-{wanted.name}-{made[:8]}"
 
 
-def is_ours(wanted: Wanted, name: str) -> bool:
-    """Whether a credential of an identity is the trust's, by its name."""
-    return re.fullmatch(f"stowage-{re.escape(wanted.name)}-[0-9a-f]{{8}}", name) is not None
+def is_ours(wanted: Wanted, name: str, properties: Tree) -> bool:
+    """Whether a credential of an identity is the trust's, also one that somebody changed, or that is not wanted any more."""
+    return name in credentials(wanted) or name == credential_name(wanted, properties)
+
+
+def lets_in(wanted: Wanted, properties: Tree) -> bool:
+    """Whether a credential lets in somebody who is meant, and nobody else, whoever made it."""
+    told_ = {name: properties.get(name) for name in ("issuer", "subject", "audiences")}
+    return told_ in credentials(wanted).values()
 
 
 def letters(wanted: Wanted) -> str:

@@ -20,7 +20,6 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azur
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import (
     azure,
-    azure_policy,
     azure_trials,
     key_file,
 )
@@ -77,7 +76,7 @@ class AzureProof:
         :raises StowageError: ``credentials_missing`` if nobody can.
         """
         if self._wanted.federation and self._cluster:
-            return self._federated(self._wanted.federation.subjects[0], azure_policy.AUDIENCE)
+            return self._federated(self._wanted.federation.subjects[0], self._wanted.federation.audience)
         if self._principal is not None:
             return self._principal
         raise StowageError("credentials_missing", _NOBODY_ACTS)
@@ -146,14 +145,24 @@ class AzureProof:
 
     def _of_federation(self, federation: Federation) -> list[Trial]:
         folder = f"clusters/{self._wanted.clusters[0]}/backups/"
-        right = self._subject(federation.subjects[0])
+        right = self._subject(federation.subjects[0], federation.audience)
         control = functools.partial(right.may, "list", folder)
         trials = []
         for subject in federation.subjects:
             what = f"a token of {subject}"
-            trials.append(login(f"subject_{subject}_allowed", "allowed", self._subject(subject), folder, what=what))
+            trials.append(
+                login(
+                    f"subject_{subject}_allowed",
+                    "allowed",
+                    self._subject(subject, federation.audience),
+                    folder,
+                    what=what,
+                )
+            )
         for id_, subject, what, missing in self._others(federation):
-            trial = login(id_, "refused", self._subject(subject), folder, what=what, control=control)
+            trial = login(
+                id_, "refused", self._subject(subject, federation.audience), folder, what=what, control=control
+            )
             trials += self._if(not missing or not self._cluster, [trial], missing)
         wrong = self._subject(federation.subjects[0], _WRONG_AUDIENCE)
         what = "a token for another audience"
@@ -186,7 +195,7 @@ class AzureProof:
 
     # callers
 
-    def _subject(self, subject: str, audience: str = azure_policy.AUDIENCE) -> AzureCaller:
+    def _subject(self, subject: str, audience: str) -> AzureCaller:
         return self._caller(functools.partial(self._federated, subject, audience))
 
     def _federated(self, subject: str, audience: str) -> AzureCredentials:

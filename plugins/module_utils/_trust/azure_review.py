@@ -59,7 +59,7 @@ def _identity(wanted: Wanted) -> list[str]:
     where = ["--name", identity.name, "--resource-group", identity.group, "--subscription", identity.subscription]
     made = ["identity", "create", *where, *(["--location", identity.region] if identity.region else [])]
     shown = "--query {OBJECT_ID:principalId,CLIENT_ID:clientId}"
-    tags = ["--tags", f"{azure_policy.TAG}={wanted.name}"]
+    tags = ["--tags", *(f"{name}={value}" for name, value in wanted.tags.items())]
     return [_line([*made, *tags]), f"{_line(['identity', 'show', *where])} {shown}"]
 
 

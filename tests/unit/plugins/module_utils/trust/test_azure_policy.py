@@ -45,30 +45,20 @@ WANTED = Wanted(
 )
 IDENTITY = Identity(SUBSCRIPTION, "clusters", "prod-1-writer", "westeurope")
 FEDERATION = Federation("https://issuer.example/c/", ("stowage/backup", "stowage/restore"))
-CLUSTERS = st.lists(st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True), min_size=1, max_size=3, unique=True)
-KEYS = st.lists(
-    st.sampled_from(
-        [
-            *(
-                "clusters",
-                "a",
-                "b1",
-                "backups",
-                "restores",
-                "metadata",
-                "stowage",
-                "leases",
-                "workspaces",
-                "w",
-                "runs",
-                "r",
-            ),
-            *("velero-backup.json", "stowage-manifest.json", "stowage-restore.json", "b.tar.gz", "fleet", ""),
-        ]
+CLUSTERS = st.lists(st.sampled_from(["a", "b1", "c"]), min_size=1, max_size=3, unique=True)
+PREFIXES = st.sampled_from(["", "fleet/", "a/b/"])
+FOLDERS = st.sampled_from(["clusters/a/", "clusters/b1/", "clusters/d/", "workspaces/w/runs/r/a/", ""])
+KEYS = st.builds(
+    "".join,
+    st.tuples(
+        PREFIXES,
+        FOLDERS,
+        st.sampled_from(["backups/b/", "restores/r/", "metadata/stowage/", "metadata/stowage/leases/", "kopia/", ""]),
+        st.sampled_from(
+            ["velero-backup.json", "stowage-manifest.json", "stowage-restore.json", "b.tar.gz", "1.json", ""]
+        ),
     ),
-    min_size=1,
-    max_size=7,
-).map("/".join)
+)
 OPERATIONS: tuple[Operation, ...] = ("list", "read", "create", "delete")
 
 
@@ -91,7 +81,7 @@ def fits(pattern: str, text: str) -> bool:
 @given(
     st.tuples(st.sampled_from(PERMISSION_SETS), st.booleans()),
     CLUSTERS,
-    st.sampled_from(["", "fleet", "a/b"]),
+    PREFIXES,
     st.sampled_from(OPERATIONS),
     KEYS,
 )
@@ -100,10 +90,9 @@ def test_a_role_and_its_condition_allow_what_the_set_says(
 ) -> None:
     name, writes = given_set
     wanted = dataclasses.replace(
-        WANTED, permissions=name, writes_restores=writes, clusters=tuple(clusters), prefix=prefix
+        WANTED, permissions=name, writes_restores=writes, clusters=tuple(clusters), prefix=prefix.strip("/")
     )
-    start = f"{prefix}/" if prefix else ""
-    said = any(operation in one.operations and fits(start + one.path, key) for one in wanted.grants)
+    said = any(operation in one.operations and fits(prefix + one.path, key) for one in wanted.grants)
     assert allows(wanted, operation, key) is said
 
 
@@ -189,10 +178,18 @@ def test_each_subject_has_a_credential_of_its_own() -> None:
     assert {one["issuer"] for one in found.values()} == {"https://issuer.example/c/"}, "its slash stays"
     assert {tuple(one["audiences"]) for one in found.values()} == {("api://AzureADTokenExchange",)}
     assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{2,119}", name) for name in found)
-    assert all(azure_policy.is_ours(wanted, name) for name in found)
-    shorter = dataclasses.replace(wanted, name="prod-1")
-    assert not any(azure_policy.is_ours(shorter, name) for name in found), "another trust's"
-    assert not azure_policy.is_ours(wanted, "theirs")
+    assert all(azure_policy.is_ours(wanted, name, one) for name, one in found.items())
+    assert all(azure_policy.is_ours(wanted, name, {}) for name in found), "also if somebody changed it"
+    fewer = dataclasses.replace(wanted, federation=None)
+    assert all(azure_policy.is_ours(fewer, name, one) for name, one in found.items()), (
+        "also if it is not wanted any more"
+    )
+    for other in (dataclasses.replace(wanted, name="prod-1"), dataclasses.replace(wanted, container="other")):
+        assert not any(azure_policy.is_ours(other, name, one) for name, one in found.items()), "another trust's"
+        assert all(azure_policy.lets_in(other, one) for one in found.values())
+    first = next(iter(found.values()))
+    assert not azure_policy.is_ours(wanted, "theirs", first)
+    assert not azure_policy.lets_in(wanted, {**first, "audiences": ["other"]})
 
 
 @pytest.mark.parametrize(
