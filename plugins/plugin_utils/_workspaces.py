@@ -16,6 +16,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces imp
     definition,
     members,
     names,
+    restores,
     runs,
     schedule,
 )
@@ -111,7 +112,7 @@ def run_outcome(result: t.Mapping[str, t.Any], location: str = "", problem: str 
             "phase": runs.FAILED,
             "location": location,
             "error_code": code,
-            "message": text or message or "Its task ended without a backup.",
+            "reason": text or message or "Its task ended without a backup.",
         }
     return {
         "phase": backup["phase"],
@@ -119,7 +120,7 @@ def run_outcome(result: t.Mapping[str, t.Any], location: str = "", problem: str 
         "backup": backup["name"],
         "made": bool(result.get("changed")),
         "error_code": code,
-        "message": message if code else "",
+        "reason": message if code else "",
         **{name: backup.get(name) or 0 for name in ("objects", "size", "seconds", "warning_count", "error_count")},
         "cluster_uid": backup.get("cluster_uid") or "",
     }
@@ -139,10 +140,21 @@ def run_table(run: t.Mapping[str, t.Any]) -> list[str]:
 
 
 def _said(one: t.Mapping[str, t.Any]) -> str:
-    code, message = one["error_code"], one["message"]
+    code, message = one["error_code"], one["reason"]
     why = f"{code}: {message}" if code and not message.startswith(code) else message
     found = "" if one["made"] or not one["backup"] else " (was there)"
     return f"{one['backup']}{found}  {why}".strip()
+
+
+def workspace_restores(mapping: t.Any, options: t.Any = None, hosts: t.Sequence[str] | None = None) -> list[Plan]:
+    """See the documentation of the filter.
+
+    :raises AnsibleFilterError: the map or an option makes no sense.
+    """
+    try:
+        return restores.read_restores(mapping, options, hosts)
+    except StowageError as error:
+        raise _failed(error) from None
 
 
 def _word(value: t.Any) -> str:

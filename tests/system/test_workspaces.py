@@ -112,7 +112,7 @@ def test_who_cannot_be_backed_up_is_named_and_done_again(world: World) -> None:
         "prod-4": "cluster_access_missing",
         "prod-5": "cluster_access_missing",
     }
-    assert world.records("prod")["prod-5"][0]["message"] == "It is lost."
+    assert world.records("prod")["prod-5"][0]["reason"] == "It is lost."
     assert "4 of 5 clusters failed" in output
 
     world.fleet.down.clear()
@@ -244,4 +244,4 @@ def test_a_variable_that_cannot_be_evaluated_is_a_failed_record(world: World) ->
     code, output = world.run("-e", "stowage_workspace=prod")
     assert code == 2, output
     assert "prod, run r1: PartiallyFailed (2 Completed, 1 Failed)" in output
-    assert "/not/there" in world.records("prod")["prod-1"][0]["message"]
+    assert "/not/there" in world.records("prod")["prod-1"][0]["reason"]

@@ -155,8 +155,8 @@ def _ask(task: Task, location: Location, paths: RunPaths) -> Result:
 
 def _record(task: Task, location: Location, paths: RunPaths) -> Result:
     cluster, outcome = task.params["cluster"], task.params["outcome"]
-    if outcome["phase"] == runs.FAILED and not outcome["message"] and not outcome["error_code"]:
-        raise unfit("outcome.phase: Failed needs outcome.message.")
+    if outcome["phase"] == runs.FAILED and not outcome["reason"] and not outcome["error_code"]:
+        raise unfit("outcome.phase: Failed needs outcome.reason.")
     last = _last(location, paths, cluster)
     given = {name: value for name, value in outcome.items() if value is not None}
     record = Record(
@@ -228,7 +228,7 @@ def _judge(task: Task, paths: RunPaths, expected: Expected, found: runs.Sum) -> 
     if not found.bad:
         return result
     first = next(one for one in ordered if one.cluster in found.bad)
-    why = f" {first.message}" if first.message else ""
+    why = f" {first.reason}" if first.reason else ""
     message = (
         f"The run {paths.run} of {paths.workspace} is {found.phase}: {len(found.bad)} of {len(found.records)} clusters failed,"
         f" {first.cluster} ({first.phase}) among them.{why}"
