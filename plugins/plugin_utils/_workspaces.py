@@ -17,11 +17,13 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces imp
     members,
     names,
     restores,
-    runs,
     schedule,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.definition import Workspace
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.recording import outcome_of as run_outcome
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.run_name import run_name
+
+__all__ = ["run_outcome", "run_table", "workspace_plan", "workspace_restores", "workspace_runs"]
 
 Plan = dict[str, t.Any]
 _SELECTION: t.Final[Plan] = {
@@ -99,31 +101,6 @@ def workspace_runs(
             f"invalid_option: Nothing says which run of {nameless[0]} is meant. Set stowage_run, the same in all playbooks of a run."
         )
     return called
-
-
-def run_outcome(result: t.Mapping[str, t.Any], location: str = "", problem: str = "") -> Plan:
-    """See the documentation of the filter."""
-    backup = result.get("backup") or {}
-    code, message = str(result.get("error_code") or ""), str(result.get("msg") or "")
-    whole = backup.get("phase") in (runs.COMPLETED, runs.PARTIALLY_FAILED) and code in ("", "backup_partial")
-    if problem or not whole:
-        code, _colon, text = problem.partition(": ") if problem else (code, "", message)
-        return {
-            "phase": runs.FAILED,
-            "location": location,
-            "error_code": code,
-            "reason": text or message or "Its task ended without a backup.",
-        }
-    return {
-        "phase": backup["phase"],
-        "location": location,
-        "backup": backup["name"],
-        "made": bool(result.get("changed")),
-        "error_code": code,
-        "reason": message if code else "",
-        **{name: backup.get(name) or 0 for name in ("objects", "size", "seconds", "warning_count", "error_count")},
-        "cluster_uid": backup.get("cluster_uid") or "",
-    }
 
 
 def run_table(run: t.Mapping[str, t.Any]) -> list[str]:

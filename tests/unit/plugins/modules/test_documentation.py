@@ -169,8 +169,8 @@ def _module_task(tasks: t.Any, name: str) -> Tree:
 ROLE_ALONE: t.Final = {"location", "locations"}
 """The second is in no argument specification: to check it, Ansible would evaluate all locations."""
 MODULE_OF: t.Final = {"backup": "backup", "restore": "restore", "retention": "backup_retention"}
-NEVER: t.Final = {"state"}
-"""A role ensures that a backup is there; it removes none."""
+NEVER: t.Final = {"state", "run"}
+"""A role ensures that a backup is there; it removes none, and runs are of workspaces."""
 
 
 @pytest.mark.parametrize("role", MODULE_OF)
