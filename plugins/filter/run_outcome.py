@@ -50,7 +50,7 @@ _value:
     phase: Failed
     location: primary
     error_code: cluster_unreachable
-    message: It does not answer.
+    reason: It does not answer.
 """
 
 

@@ -40,7 +40,7 @@ EXAMPLES = r"""
         counts: {Completed: 0, PartiallyFailed: 0, Failed: 0, Missing: 1}
         clusters_count: 1
         clusters:
-          - {cluster: prod-1, phase: Missing, backup: "", made: false, error_code: "", message: It has no record.}
+          - {cluster: prod-1, phase: Missing, backup: "", made: false, error_code: "", reason: It has no record.}
 """
 
 RETURN = r"""

@@ -135,6 +135,28 @@ options:
     type: str
     default: 10m
     version_added: 0.2.0
+  run:
+    description:
+      - The run over a workspace that the backup is for. If the run has a good record of the cluster already, nothing is done. Else
+        it is recorded there how it went, also if the task fails, in the same location.
+      - M(stowage.kubernetes.workspace_run) begins runs and sums them up.
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      workspace:
+        description:
+          - The workspace.
+        type: str
+        required: true
+      name:
+        description:
+          - The run.
+        type: str
+        required: true
+      location_name:
+        description:
+          - What the location is called, for the record.
+        type: str
   state:
     description:
       - V(present) ensures that the backup exists.
@@ -393,6 +415,13 @@ backup:
       returned: if it was made, or would be
       type: int
       sample: 108
+run:
+  description:
+    - What was recorded, as RV(stowage.kubernetes.workspace_run#module:run.clusters[]). If the run had a good record already, this one, and
+      RV(backup) is V(null).
+  returned: with O(run), also on failure
+  type: dict
+  sample: {cluster: prod-1, phase: Completed, attempt: 1}
 lease:
   description: The lease on the cluster.
   returned: if something was made, or waited for
@@ -487,6 +516,14 @@ ARGUMENTS: ArgumentSpec = {
     "accept_new_identity": {"type": "bool", "default": False},
     "allow_partial": {"type": "bool", "default": False},
     "lease_wait": {"type": "str", "default": "10m"},
+    "run": {
+        "type": "dict",
+        "options": {
+            "workspace": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "location_name": {"type": "str"},
+        },
+    },
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 

@@ -111,7 +111,7 @@ options:
         description:
           - What went wrong, for programs.
         type: str
-      message:
+      reason:
         description:
           - What went wrong, for people. At most 1000 characters of it are kept.
         type: str
@@ -171,7 +171,7 @@ EXAMPLES = r"""
     outcome:
       phase: Failed
       error_code: cluster_unreachable
-      message: The API server does not answer.
+      reason: The API server does not answer.
 
 - name: Say how it went, and fail unless all is well
   stowage.kubernetes.workspace_run:
@@ -318,7 +318,7 @@ run:
           returned: always
           type: str
           sample: cluster_unreachable
-        message:
+        reason:
           description: What went wrong, for people.
           returned: always
           type: str
@@ -376,7 +376,7 @@ ARGUMENTS: ArgumentSpec = {
             "warning_count": {"type": "int"},
             "error_count": {"type": "int"},
             "error_code": {"type": "str"},
-            "message": {"type": "str"},
+            "reason": {"type": "str"},
         },
     },
     "allow_partial": {"type": "bool", "default": False},

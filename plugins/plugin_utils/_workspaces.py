@@ -16,11 +16,14 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces imp
     definition,
     members,
     names,
-    runs,
+    restores,
     schedule,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.definition import Workspace
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.recording import outcome_of as run_outcome
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.run_name import run_name
+
+__all__ = ["run_outcome", "run_table", "workspace_plan", "workspace_restores", "workspace_runs"]
 
 Plan = dict[str, t.Any]
 _SELECTION: t.Final[Plan] = {
@@ -100,31 +103,6 @@ def workspace_runs(
     return called
 
 
-def run_outcome(result: t.Mapping[str, t.Any], location: str = "", problem: str = "") -> Plan:
-    """See the documentation of the filter."""
-    backup = result.get("backup") or {}
-    code, message = str(result.get("error_code") or ""), str(result.get("msg") or "")
-    whole = backup.get("phase") in (runs.COMPLETED, runs.PARTIALLY_FAILED) and code in ("", "backup_partial")
-    if problem or not whole:
-        code, _colon, text = problem.partition(": ") if problem else (code, "", message)
-        return {
-            "phase": runs.FAILED,
-            "location": location,
-            "error_code": code,
-            "message": text or message or "Its task ended without a backup.",
-        }
-    return {
-        "phase": backup["phase"],
-        "location": location,
-        "backup": backup["name"],
-        "made": bool(result.get("changed")),
-        "error_code": code,
-        "message": message if code else "",
-        **{name: backup.get(name) or 0 for name in ("objects", "size", "seconds", "warning_count", "error_count")},
-        "cluster_uid": backup.get("cluster_uid") or "",
-    }
-
-
 def run_table(run: t.Mapping[str, t.Any]) -> list[str]:
     """See the documentation of the filter."""
     counts = ", ".join(f"{count} {phase}" for phase, count in run["counts"].items() if count)
@@ -139,10 +117,21 @@ def run_table(run: t.Mapping[str, t.Any]) -> list[str]:
 
 
 def _said(one: t.Mapping[str, t.Any]) -> str:
-    code, message = one["error_code"], one["message"]
+    code, message = one["error_code"], one["reason"]
     why = f"{code}: {message}" if code and not message.startswith(code) else message
     found = "" if one["made"] or not one["backup"] else " (was there)"
     return f"{one['backup']}{found}  {why}".strip()
+
+
+def workspace_restores(mapping: t.Any, options: t.Any = None, hosts: t.Sequence[str] | None = None) -> list[Plan]:
+    """See the documentation of the filter.
+
+    :raises AnsibleFilterError: the map or an option makes no sense.
+    """
+    try:
+        return restores.read_restores(mapping, options, hosts)
+    except StowageError as error:
+        raise _failed(error) from None
 
 
 def _word(value: t.Any) -> str:

@@ -54,7 +54,7 @@ def test_a_run_from_its_begin_to_its_end(where: Options) -> None:
         written = pool.map(lambda _number: run(where, "recorded", cluster="a", outcome=GOOD), range(3))
         assert sorted(one["run"]["record"]["attempt"] for one in written) == [1, 2, 3]
     assert not run(where, "pending", cluster="a")["run"]["pending"]
-    run(where, "recorded", cluster="b", outcome={"phase": "Failed", "error_code": "timeout", "message": "Too long."})
+    run(where, "recorded", cluster="b", outcome={"phase": "Failed", "error_code": "timeout", "reason": "Too long."})
     with pytest.raises(modules.Failed) as caught:
         run(where, "finished")
     assert caught.value.result["error_code"] == "run_partial"
@@ -81,7 +81,7 @@ def test_a_writer_of_one_cluster_writes_its_records_and_no_others(minio: MinIO) 
 
     run(owner, "started", clusters=["a", "b"])
     assert run(writer, "pending", cluster="a")["run"]["pending"]
-    failed = {"phase": "Failed", "message": "Too long."}
+    failed = {"phase": "Failed", "reason": "Too long."}
     assert run(writer, "recorded", cluster="a", outcome=failed)["run"]["record"]["attempt"] == 1
     assert run(writer, "recorded", cluster="a", outcome=GOOD)["run"]["record"]["attempt"] == 2
     assert not run(writer, "pending", cluster="a")["run"]["pending"]

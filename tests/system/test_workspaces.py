@@ -112,7 +112,7 @@ def test_who_cannot_be_backed_up_is_named_and_done_again(world: World) -> None:
         "prod-4": "cluster_access_missing",
         "prod-5": "cluster_access_missing",
     }
-    assert world.records("prod")["prod-5"][0]["message"] == "It is lost."
+    assert world.records("prod")["prod-5"][0]["reason"] == "It is lost."
     assert "4 of 5 clusters failed" in output
 
     world.fleet.down.clear()
@@ -244,4 +244,38 @@ def test_a_variable_that_cannot_be_evaluated_is_a_failed_record(world: World) ->
     code, output = world.run("-e", "stowage_workspace=prod")
     assert code == 2, output
     assert "prod, run r1: PartiallyFailed (2 Completed, 1 Failed)" in output
-    assert "/not/there" in world.records("prod")["prod-1"][0]["message"]
+    assert "/not/there" in world.records("prod")["prod-1"][0]["reason"]
+
+
+def test_what_a_bucket_says_is_shown_and_nothing_more(world: World, tmp_path: Path) -> None:
+    code, output = world.run("-e", "stowage_workspace=shop", playbook="stowage.kubernetes.workspace_start")
+    assert code == 0, output
+    folder = world.directory / "workspaces" / "shop" / "runs" / "r1"
+    mark = tmp_path / "touched"
+    record = {
+        "format": "stowage-record/1",
+        "workspace": "shop",
+        "run": "r1",
+        "cluster": "edge-1",
+        "attempt": 1,
+        "phase": "Failed",
+        "written": "2026-11-26T02:00:00+00:00",
+        "location": "{{ 1 / 0 }}",
+        "reason": f"{{{{ lookup('ansible.builtin.pipe', 'touch {mark}') }}}} \x1b[31m red \x1b]0;title\x07"
+        + "x" * 5000,
+    }
+    (folder / "edge-1").mkdir()
+    (folder / "edge-1" / "1.json").write_text(json.dumps(record), encoding="utf-8")
+    code, output = world.run("-e", "stowage_workspace=shop", playbook="stowage.kubernetes.workspace_end")
+    assert code == 2, output
+    assert "shop, run r1: Failed (1 Failed, 1 Missing)" in output
+    assert "lookup('ansible.builtin.pipe'" in output
+    assert "\x1b" not in output
+    assert not mark.exists()
+    mapping = json.dumps({"workspace_restore_map": {"edge-1": "prod-1"}})
+    code, output = world.run(
+        "-e", "stowage_workspace=shop", "-e", mapping, playbook="stowage.kubernetes.workspace_restore"
+    )
+    assert code == 2, output
+    assert "The run r1 has no backup of edge-1 (Failed" in output
+    assert not mark.exists()

@@ -16,6 +16,7 @@ from testbed import build, toolchain
 from testbed.azurite import Azurite
 from testbed.cluster import Cluster
 from testbed.errors import TestbedError
+from testbed.etcd import Etcd
 from testbed.fake_gcs import FakeGcs, GcpEmulator
 from testbed.google import GoogleServer
 from testbed.minio import MinIO
@@ -27,6 +28,7 @@ from testbed.velero import VeleroServer
 
 # A port may be taken by another program between its choice and its use.
 ATTEMPTS = 3
+FLEET_AT_ONCE = 4
 PORT_TAKEN = "address already in use"
 
 
@@ -96,6 +98,27 @@ class Testbed:
         build.binary("kubernetes", self.say)
         with ThreadPoolExecutor(max(len(names), 1)) as pool:
             return list(pool.map(lambda name: self.cluster(name, **options), names))
+
+    def fleet(self, *names: str) -> list[Cluster]:
+        """Starts many clusters that are apiservers alone, on one etcd: nothing is controlled or scheduled in them."""
+        binary = build.binary("kubernetes", self.say)
+
+        def start_store(directory: Path) -> Etcd:
+            directory.mkdir(mode=0o700, parents=True)
+            store = Etcd("etcd", binary, directory)
+            return self._ready(store, store.wait_ready)
+
+        store = self._start("fleet-etcd", start_store)
+
+        def start(name: str) -> Cluster:
+            def one(directory: Path) -> Cluster:
+                cluster = Cluster(name, directory, binary, audit=False, shared=store)
+                return self._ready(cluster, cluster.bring_up)
+
+            return self._start(name, one)
+
+        with ThreadPoolExecutor(FLEET_AT_ONCE) as pool:
+            return list(pool.map(start, names))
 
     def minio(self, *, tls: bool = True, settings: Mapping[str, str] | None = None) -> MinIO:
         """Starts a new MinIO; `settings` are variables of its environment."""

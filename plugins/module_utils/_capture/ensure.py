@@ -25,6 +25,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._selection impo
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError, tell
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.holding import Lease, parse_wait
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.leases import check_free, of_cluster
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.recording import record_backup
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import RunPaths
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.schedule import Schedule
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.schedule import parse as parse_schedule
 
@@ -92,6 +94,8 @@ def _check_together(params: t.Mapping[str, t.Any]) -> None:
     for option, needed in (("state", "name"), ("velero_expiration", "expires_in")):
         if params[option] in ("absent", True) and not params[needed]:
             raise _unfit(f"{option}: {str(params[option]).lower()} needs {needed}.")
+    if params["run"]:
+        RunPaths(params["run"]["workspace"], params["run"]["name"])
     if params["name"] == LATEST:
         raise _unfit("No backup can be named latest: restore takes that for the newest one.")
 
@@ -112,8 +116,12 @@ def ensure_backup(task: Task) -> Result:
     with reach_location(task) as location:
         if task.params["state"] == "absent":
             return _absent(task, location, wanted)
-        with reach_cluster(task) as connection:
-            return _present(task, location, connection, wanted)
+
+        def ensure() -> Result:
+            with reach_cluster(task) as connection:
+                return _present(task, location, connection, wanted)
+
+        return record_backup(task, location, wanted.cluster, ensure) if task.params["run"] else ensure()
 
 
 def _absent(task: Task, location: Location, wanted: Wanted) -> Result:

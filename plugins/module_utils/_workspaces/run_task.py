@@ -7,10 +7,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import dataclasses
-import itertools
-import platform
-import secrets
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.create import create_once
@@ -19,8 +15,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments impo
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._reach import reach_location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import runs
-from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import Expected, Record, RunPaths
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import recording, runs
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import Expected, RunPaths
 
 if t.TYPE_CHECKING:
     from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
@@ -28,8 +24,6 @@ if t.TYPE_CHECKING:
 Result = dict[str, t.Any]
 
 _REQUESTS: t.Final = 16
-_MOST_KEYS: t.Final = 200_000
-_MOST_ATTEMPTS: t.Final = 1000
 _SHOWN: t.Final = 500
 _NEEDED: t.Final = {"started": "clusters", "pending": "cluster", "recorded": "cluster"}
 
@@ -110,74 +104,18 @@ def _expected(location: Location, paths: RunPaths) -> Expected | None:
     return runs.read_expected(data, paths)
 
 
-def _last(location: Location, paths: RunPaths, cluster: str) -> Record | None:
-    """A cluster's last record."""
-    folder = paths.records(cluster)
-    try:
-        keys = [info.key for info in itertools.islice(location.list(folder), _MOST_KEYS)]
-    except StowageError as error:
-        # A writer lists its backups and not runs. Then a key that is not there is refused as well.
-        if error.code != "permission_denied":
-            raise
-        return _last_by_reading(location, paths, cluster)
-    attempt = runs.attempts(keys, paths).get(cluster, 0)
-    return _read(location, paths, cluster, attempt) if attempt else None
-
-
-def _last_by_reading(location: Location, paths: RunPaths, cluster: str) -> Record | None:
-    found = None
-    for attempt in range(1, _MOST_ATTEMPTS):
-        try:
-            found = _read(location, paths, cluster, attempt)
-        except StowageError as error:
-            if error.code in ("key_not_found", "permission_denied"):
-                break
-            raise
-    return found
-
-
-def _read(location: Location, paths: RunPaths, cluster: str, attempt: int) -> Record:
-    try:
-        data = location.read(paths.record(cluster, attempt), limit=runs.MAX_RECORD)
-    except StowageError as error:
-        if error.code == "archive_hostile":
-            return runs.damaged(cluster, attempt)
-        raise
-    return runs.read_record(data, paths, cluster, attempt)
-
-
 def _ask(task: Task, location: Location, paths: RunPaths) -> Result:
-    last = _last(location, paths, task.params["cluster"])
-    enough = {runs.COMPLETED, runs.PARTIALLY_FAILED} if task.params["allow_partial"] else {runs.COMPLETED}
-    pending = last is None or last.phase not in enough
+    last = recording.last_record(location, paths, task.params["cluster"])
+    pending = not recording.is_done(last, allow_partial=task.params["allow_partial"])
     return {"changed": False, "run": _head(paths) | {"pending": pending, "record": last.as_dict() if last else None}}
 
 
 def _record(task: Task, location: Location, paths: RunPaths) -> Result:
     cluster, outcome = task.params["cluster"], task.params["outcome"]
-    if outcome["phase"] == runs.FAILED and not outcome["message"] and not outcome["error_code"]:
-        raise unfit("outcome.phase: Failed needs outcome.message.")
-    last = _last(location, paths, cluster)
-    given = {name: value for name, value in outcome.items() if value is not None}
-    record = Record(
-        cluster=cluster, attempt=last.attempt if last else 0, written=location.now(), host=platform.node(), **given
-    )
-    mark = secrets.token_hex(8)
-    for _count in range(_MOST_ATTEMPTS):
-        record = dataclasses.replace(record, attempt=record.attempt + 1)
-        # What is written is what will be read: bounded, printable.
-        record = runs.read_record(record.to_json(paths, mark), paths, cluster, record.attempt)
-        if task.check:
-            break
-        try:
-            create_once(location, paths.record(cluster, record.attempt), record.to_json(paths, mark))
-        except StowageError as error:
-            if error.code != "key_exists":
-                raise
-            continue
-        break
-    else:
-        raise StowageError("store_error", f"There are more than {_MOST_ATTEMPTS} records of {cluster} in this run.")
+    if outcome["phase"] == runs.FAILED and not outcome["reason"] and not outcome["error_code"]:
+        raise unfit("outcome.phase: Failed needs outcome.reason.")
+    last = recording.last_record(location, paths, cluster)
+    record = recording.write_record(location, paths, cluster, outcome, last, check=task.check)
     return {"changed": True, "run": _head(paths) | {"record": record.as_dict()}}
 
 
@@ -192,7 +130,7 @@ def _finish(task: Task, location: Location, paths: RunPaths) -> Result:
     last = runs.attempts(_keys(location, paths), paths)
     asked = [(one, last[one]) for one in expected.clusters if one in last]
     with concurrent.futures.ThreadPoolExecutor(_REQUESTS, "records") as pool:
-        records = list(pool.map(lambda each: _read(location, paths, *each), asked))
+        records = list(pool.map(lambda each: recording.read_record(location, paths, *each), asked))
     found = runs.sum_up(
         expected,
         {one.cluster: one for one in records},
@@ -204,8 +142,8 @@ def _finish(task: Task, location: Location, paths: RunPaths) -> Result:
 
 def _keys(location: Location, paths: RunPaths) -> t.Iterator[str]:
     for number, info in enumerate(location.list(paths.folder)):
-        if number >= _MOST_KEYS:
-            raise StowageError("archive_hostile", f"{paths.folder} holds more than {_MOST_KEYS} files.")
+        if number >= recording.MOST_KEYS:
+            raise StowageError("archive_hostile", f"{paths.folder} holds more than {recording.MOST_KEYS} files.")
         yield info.key
 
 
@@ -228,7 +166,7 @@ def _judge(task: Task, paths: RunPaths, expected: Expected, found: runs.Sum) -> 
     if not found.bad:
         return result
     first = next(one for one in ordered if one.cluster in found.bad)
-    why = f" {first.message}" if first.message else ""
+    why = f" {first.reason}" if first.reason else ""
     message = (
         f"The run {paths.run} of {paths.workspace} is {found.phase}: {len(found.bad)} of {len(found.records)} clusters failed,"
         f" {first.cluster} ({first.phase}) among them.{why}"

@@ -38,7 +38,7 @@ MOST_CLUSTERS: t.Final = 10_000
 _EXPECTED: t.Final = "expected.json"
 _ATTEMPT: t.Final = re.compile(r"([1-9][0-9]{0,5})\.json")
 _LARGEST: t.Final = 1 << 62
-_TEXTS: t.Final = {"backup": 253, "cluster_uid": 253, "location": 253, "error_code": 64, "message": 1000, "host": 253}
+_TEXTS: t.Final = {"backup": 253, "cluster_uid": 253, "location": 253, "error_code": 64, "reason": 1000, "host": 253}
 _NUMBERS: t.Final = ("objects", "size", "warning_count", "error_count")
 
 
@@ -101,7 +101,7 @@ class Record:
     warning_count: int = 0
     error_count: int = 0
     error_code: str = ""
-    message: str = ""
+    reason: str = ""
     host: str = ""
 
     def as_dict(self) -> dict[str, t.Any]:
@@ -216,8 +216,8 @@ def read_record(data: bytes, paths: RunPaths, cluster: str, attempt: int) -> Rec
 
 def damaged(cluster: str, attempt: int) -> Record:
     """What a record comes down to that makes no sense."""
-    message = f"Its record {attempt}.json makes no sense. Find out who can write to the location."
-    return Record(cluster=cluster, attempt=attempt, phase=FAILED, error_code="record_damaged", message=message)
+    reason = f"Its record {attempt}.json makes no sense. Find out who can write to the location."
+    return Record(cluster=cluster, attempt=attempt, phase=FAILED, error_code="record_damaged", reason=reason)
 
 
 def attempts(keys: t.Iterable[str], paths: RunPaths) -> dict[str, int]:
@@ -245,7 +245,7 @@ def sum_up(
     :param unexpected: clusters with records that are not expected.
     """
     missing = "It has no record: its task did not run, or died."
-    found = [records.get(one) or Record(cluster=one, phase=MISSING, message=missing) for one in expected.clusters]
+    found = [records.get(one) or Record(cluster=one, phase=MISSING, reason=missing) for one in expected.clusters]
     found = _told_apart(found)
     good = {COMPLETED, PARTIALLY_FAILED}
     if all(one.phase == COMPLETED for one in found):
@@ -268,7 +268,7 @@ def _told_apart(records: t.Sequence[Record]) -> list[Record]:
             one,
             phase=FAILED,
             error_code="invalid_option",
-            message=f"{' and '.join(by_uid[one.cluster_uid][:5])} are one cluster ({one.cluster_uid}).",
+            reason=f"{' and '.join(by_uid[one.cluster_uid][:5])} are one cluster ({one.cluster_uid}).",
         )
         if one.phase != FAILED and len(by_uid.get(one.cluster_uid, ())) > 1
         else one

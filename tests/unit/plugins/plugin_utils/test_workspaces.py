@@ -123,13 +123,13 @@ MADE: t.Final[Tree] = {
                 "backup": {"name": "b1", "phase": "PartiallyFailed"},
             },
             "",
-            {"phase": "PartiallyFailed", "error_code": "backup_partial", "message": "m", "backup": "b1"},
+            {"phase": "PartiallyFailed", "error_code": "backup_partial", "reason": "m", "backup": "b1"},
         ),
-        ({"failed": True, "msg": "m"}, "", {"phase": "Failed", "error_code": "", "message": "m"}),
-        ({"error_code": "timeout", "msg": "m"}, "", {"phase": "Failed", "error_code": "timeout", "message": "m"}),
-        ({"skipped": True}, "code: why: not", {"phase": "Failed", "error_code": "code", "message": "why: not"}),
-        ({"changed": False, "backup": None}, "", {"phase": "Failed", "message": "Its task ended without a backup."}),
-        ({}, "", {"phase": "Failed", "message": "Its task ended without a backup."}),
+        ({"failed": True, "msg": "m"}, "", {"phase": "Failed", "error_code": "", "reason": "m"}),
+        ({"error_code": "timeout", "msg": "m"}, "", {"phase": "Failed", "error_code": "timeout", "reason": "m"}),
+        ({"skipped": True}, "code: why: not", {"phase": "Failed", "error_code": "code", "reason": "why: not"}),
+        ({"changed": False, "backup": None}, "", {"phase": "Failed", "reason": "Its task ended without a backup."}),
+        ({}, "", {"phase": "Failed", "reason": "Its task ended without a backup."}),
         ({**MADE, "error_code": "interrupted", "msg": "m"}, "", {"phase": "Failed", "error_code": "interrupted"}),
     ],
 )
@@ -141,7 +141,7 @@ def test_an_outcome_is_what_the_module_takes(result: Tree, problem: str, outcome
 
 
 def test_a_table_of_a_run() -> None:
-    none = {"backup": "", "made": False, "error_code": "", "message": ""}
+    none = {"backup": "", "made": False, "error_code": "", "reason": ""}
     run: Tree = {
         "workspace": "shop",
         "name": "4711",
@@ -149,7 +149,7 @@ def test_a_table_of_a_run() -> None:
         "counts": {"Completed": 1, "PartiallyFailed": 0, "Failed": 1, "Missing": 0},
         "clusters_count": 3,
         "clusters": [
-            {**none, "cluster": "b", "phase": "Failed", "error_code": "timeout", "message": "It took too long."},
+            {**none, "cluster": "b", "phase": "Failed", "error_code": "timeout", "reason": "It took too long."},
             {**none, "cluster": "aa", "phase": "Completed", "backup": "b1"},
         ],
     }

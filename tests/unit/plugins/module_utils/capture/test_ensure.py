@@ -290,6 +290,68 @@ def test_a_backup_that_somebody_reads_is_not_removed(world: World) -> None:
     assert world.run(name="b1", state="absent")["changed"]
 
 
+RUN: t.Final[Params] = {"workspace": "shop", "name": "r1", "location_name": "primary"}
+
+
+def records(world: World) -> list[Result]:
+    return [
+        json.loads(world.location.objects[key])
+        for key in sorted(world.location.objects)
+        if key.startswith("workspaces/")
+    ]
+
+
+def test_a_backup_is_recorded_in_its_run_and_made_once(world: World) -> None:
+    made = world.run(run=RUN)
+    (record,) = records(world)
+    assert made["run"].items() <= record.items()
+    assert (record["phase"], record["backup"], record["made"]) == ("Completed", made["backup"]["name"], True)
+    assert (record["location"], record["attempt"], record["cluster_uid"]) == ("primary", 1, "the-uid")
+    connected = world.connected
+    again = world.run(run=RUN)
+    assert (again["changed"], again["backup"], again["run"]) == (False, None, made["run"])
+    assert (world.connected, len(records(world))) == (connected, 1)
+    assert world.run(run={**RUN, "name": "r2"})["changed"]
+
+
+def test_a_failure_is_recorded_and_then_made_good(world: World) -> None:
+    world.cluster.allows = lambda _verb, resource, _namespace: resource != "secrets"
+    with pytest.raises(TaskFailedError) as caught:
+        world.run(run=RUN)
+    assert caught.value.error.code == "cluster_forbidden"
+    assert caught.value.result["run"]["error_code"] == "cluster_forbidden"
+    world.cluster.allows = lambda _verb, _resource, _namespace: True
+    assert world.run(run=RUN)["run"]["attempt"] == 2
+    assert [one["phase"] for one in records(world)] == ["Failed", "Completed"]
+
+
+def test_a_partial_backup_is_recorded_as_what_it_is(world: World) -> None:
+    world.cluster.stale["example.com"] = "v1"
+    with pytest.raises(TaskFailedError) as caught:
+        world.run(run=RUN)
+    assert caught.value.result["run"]["phase"] == "PartiallyFailed"
+    assert caught.value.result["backup"]["phase"] == "PartiallyFailed"
+    assert world.run(run=RUN, allow_partial=True)["backup"] is None
+    with pytest.raises(TaskFailedError):
+        world.run(run=RUN)
+    assert [one["attempt"] for one in records(world)] == [1, 2]
+
+
+def test_a_fresh_backup_is_recorded_as_found(world: World) -> None:
+    world.run(max_age="24h")
+    assert world.run(max_age="24h", run=RUN)["run"]["made"] is False
+
+
+def test_a_prediction_records_nothing(world: World) -> None:
+    assert world.run(run=RUN, check=True)["run"]["phase"] == "Completed"
+    assert world.writes == 0
+
+
+def test_a_run_that_makes_no_sense_is_refused(world: World) -> None:
+    assert world.refused(run={**RUN, "name": "a/b"}) == "invalid_name"
+    assert (world.connected, world.location.calls) == (0, {})
+
+
 def test_a_schedule_is_caught_up_once_and_then_waits(world: World) -> None:
     nightly = {"cron": "0 2 * * *", "time_zone": "UTC"}
     first = world.run(schedule=nightly)

@@ -27,7 +27,7 @@ from support.memory_location import START, MemoryLocation
 Result = dict[str, t.Any]
 PATHS: t.Final = RunPaths("shop", "4711")
 GOOD: t.Final = {"phase": "Completed", "backup": "b1", "made": True, "cluster_uid": "u"}
-BAD: t.Final = {"phase": "Failed", "error_code": "cluster_unreachable", "message": "It does not answer."}
+BAD: t.Final = {"phase": "Failed", "error_code": "cluster_unreachable", "reason": "It does not answer."}
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ RECORDS: t.Final = st.builds(
     written=st.datetimes(timezones=st.just(datetime.UTC)),
     backup=TEXT,
     made=st.booleans(),
-    message=TEXT,
+    reason=TEXT,
     error_code=TEXT,
     objects=st.integers(),
     size=st.integers(),
@@ -286,8 +286,8 @@ RECORDS: t.Final = st.builds(
 def test_what_is_recorded_is_bounded_and_printable(given: Record) -> None:
     read = runs.read_record(given.to_json(PATHS, "x"), PATHS, "a", 1)
     assert (read.phase, read.made) == (given.phase, given.made)
-    assert read.message.isprintable()
-    assert len(read.message) <= 1000
+    assert read.reason.isprintable()
+    assert len(read.reason) <= 1000
     assert read.size >= 0
     assert len(read.to_json(PATHS, "x")) <= runs.MAX_RECORD
     assert runs.read_record(read.to_json(PATHS, "x"), PATHS, "a", 1) == read
