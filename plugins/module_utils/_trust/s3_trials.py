@@ -85,6 +85,26 @@ class S3Caller:
             answer["Body"].close()
         return Seen(Answer.ALLOWED, f"{action(operation)} was allowed.")
 
+    def encrypt(self, path: str, key_arn: str) -> Seen:
+        """Whether objects can be encrypted with a key of AWS: an upload is begun with it, and taken back."""
+        key = self._prefix + path.format(random.token_hex(8))
+        chosen = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn}
+        try:
+            begun = self._calls.once("create_multipart_upload", "Trying the key", Key=key, **chosen)
+            self._calls.once("abort_multipart_upload", "Taking it back", Key=key, UploadId=begun["UploadId"])
+        except LocationError as error:
+            return _told("create", error, nobody=False)
+        return Seen(Answer.ALLOWED, "An upload was begun with the key, and taken back.")
+
+    def delete_version(self) -> Seen:
+        """Whether versions may be deleted: one that does not exist is."""
+        key = f"{self._prefix}stowage-trust-check/{random.token_hex(16)}"
+        try:
+            self._calls.once("delete_object", "Trying to delete a version", Key=key, VersionId="null")
+        except LocationError as error:
+            return _told("delete", error, nobody=False)
+        return Seen(Answer.ALLOWED, "s3:DeleteObjectVersion was allowed.")
+
     def known(self) -> Seen:
         """Whether the store knows the caller at all, whatever it may do."""
         seen = self.may("list", "")
