@@ -31,7 +31,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_tria
     told,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_wanted import Wants
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial, never
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request import Request
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import policy
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trials import (
@@ -229,7 +229,7 @@ class Proof:
 
         def attempt() -> Seen:
             if caller.principal() in rails.version_deleters:
-                return Seen(Answer.UNDECIDED, "location_account is among the version_deleters.")
+                return never("location_account is among the version_deleters.")
             return admin.delete_version()
 
         control = functools.partial(admin.may, "list", "")
@@ -282,7 +282,7 @@ def _plain(settings: S3Settings) -> str:
 
 
 def _undecided(words: str) -> t.Callable[..., Seen]:
-    return lambda: Seen(Answer.UNDECIDED, words)
+    return lambda: never(words)
 
 
 _NOBODY: t.Final = "nobody was named who is let in (controller_account.auth, cluster_account.auth, or verify_tokens)."
@@ -297,8 +297,8 @@ _nothing_to_read: t.Final = _undecided("Only reading an object that is encrypted
 
 
 def _nobody(**_dummy: str) -> tuple[Seen, Keys | None]:
-    return Seen(Answer.UNDECIDED, _NOBODY), None
+    return never(_NOBODY), None
 
 
 def _no_pod(**_dummy: str) -> tuple[Seen, Keys | None]:
-    return Seen(Answer.UNDECIDED, _NOT_A_POD), None
+    return never(_NOT_A_POD), None

@@ -120,7 +120,7 @@ class Session(t.Generic[Who]):
         if self._who is None:
             seen = self.begin()
             if self._who is None:
-                return Seen(Answer.UNDECIDED, f"There is no session to try it with: {seen.words}")
+                return Seen(Answer.UNDECIDED, f"There is no session to try it with: {seen.words}", final=seen.final)
         return attempt(self._who)
 
 

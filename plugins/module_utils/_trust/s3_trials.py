@@ -17,7 +17,7 @@ import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial, never
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import action
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation, PermissionSet
 
@@ -178,7 +178,7 @@ def _told(operation: Operation, error: LocationError, *, nobody: bool) -> Seen:
         return Seen(Answer.ALLOWED, f"{action(operation)} was allowed, of something that does not exist.")
     if failure.code == "permission_denied" and nobody and operation == "read":
         # Whoever may not list hears the same of an object that is not there, whether reading is allowed or not.
-        return Seen(Answer.UNDECIDED, "S3 does not tell nobody whether an object is missing or may not be read.")
+        return never("S3 does not tell nobody whether an object is missing or may not be read.")
     if failure.code == "permission_denied":
         if failure.denied == "s3:ListBucket" and operation != "list":
             return Seen(Answer.ALLOWED, f"{action(operation)} was allowed, of something that the store hides.")
