@@ -135,6 +135,15 @@ def test_objects_have_to_belong_to_the_bucket_s_account(world: World) -> None:
     assert world.bucket_policy() == []
 
 
+def test_a_bucket_that_is_gone_is_in_nobody_s_way(world: World) -> None:
+    rails: Tree = {"guard_rails": {"tls_only": True}}
+    world.present(**rails)
+    world.aws.client().delete_bucket(Bucket=world.bucket)
+    assert world.run(**rails)["error_code"] == "bucket_not_found"
+    assert world.run(state="absent", **rails)["changed"] is True
+    assert world.run(state="absent", **rails)["changed"] is False
+
+
 def test_from_a_role_to_a_policy_and_back(world: World) -> None:
     world.present()
     found = world.present(**BY_POLICY)

@@ -176,18 +176,23 @@ class BucketPart:
         self._bucket = bucket
         self._other = other
         self._wanted = wanted
+        self._error: LocationError | None = None
         self._there = self._policy()
         named = wanted.holder and other
         self._party = other.inline_of(*wanted.holder, wanted.policy_name) if named and wanted.holder and other else None
 
     def plan(self) -> list[Change]:
         """See :class:`~.aws_parts.Part`."""
+        if self._error is not None and self._wanted.statements:
+            raise self._error
         if self._wanted.granted:
             require_owned(self._bucket.ownership())
         return plan(self._wanted, self._there, self._party)
 
     def plan_removal(self) -> list[Change]:
-        """See :class:`~.aws_parts.Part`."""
+        """See :class:`~.aws_parts.Part`. A bucket that is gone has nothing of ours."""
+        if self._error is not None and self._wanted.statements and self._error.code != "bucket_not_found":
+            raise self._error
         nothing = dataclasses.replace(self._wanted, granted=(), rails=(), party=())
         return plan(nothing, self._there, self._party)
 
@@ -210,6 +215,7 @@ class BucketPart:
         try:
             return self._bucket.policy()
         except LocationError as error:
-            if self._wanted.statements or error.failure.code != "permission_denied":
+            if error.code not in {"permission_denied", "bucket_not_found"}:
                 raise
+            self._error = error
             return None

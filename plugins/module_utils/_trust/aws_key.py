@@ -67,6 +67,8 @@ def _both(one: t.Mapping[str, t.Any], other: t.Mapping[str, t.Any]) -> dict[str,
 class KmsApi(AwsApi):
     """What is asked of KMS about a key."""
 
+    absent = frozenset({"NotFoundException"})
+
     def policy(self, arn: str) -> dict[str, t.Any]:
         """A key's policy."""
         found = json.loads(str(self.do("get_key_policy", KeyId=arn, PolicyName=_POLICY)["Policy"]))
@@ -93,14 +95,20 @@ class KeyPart:
     def __init__(self, kms: KmsApi, wanted: KeyWanted) -> None:
         self._kms = kms
         self._wanted = wanted
+        self._error: LocationError | None = None
         self._there = self._policy()
 
     def plan(self) -> list[Change]:
         """See :class:`~.aws_parts.Part`."""
+        if self._error is not None and self._wanted.statement:
+            raise self._error
         return plan(self._wanted, self._there)
 
     def plan_removal(self) -> list[Change]:
-        """See :class:`~.aws_parts.Part`."""
+        """See :class:`~.aws_parts.Part`. A key that is gone has nothing of ours."""
+        gone = self._error is not None and self._error.failure.store_code in self._kms.absent
+        if self._error is not None and self._wanted.statement and not gone:
+            raise self._error
         return plan(dataclasses.replace(self._wanted, statement=None), self._there)
 
     def request(self, change: Change) -> Request | None:
@@ -117,6 +125,7 @@ class KeyPart:
         try:
             return self._kms.policy(self._wanted.arn)
         except LocationError as error:
-            if self._wanted.statement or error.failure.code != "permission_denied":
+            if error.code != "permission_denied" and error.failure.store_code not in self._kms.absent:
                 raise
+            self._error = error
             return {}

@@ -68,8 +68,8 @@ class Proof:
             for found, ask in (self._by_principals(), self._by_pods(), self._by_tokens()):
                 trials += found
                 asks += [ask] if ask else []
-        elif self._parties.trusted:
-            asks.append(functools.partial(_with_keys, self._parties.keys(self._parties.trusted)))
+        elif self._trusted:
+            asks.append(functools.partial(_with_keys, self._trusted))
         ask = asks[0] if asks else _nobody
         me = self._session(ask)
         trials += self._at_location(me, self._session(ask, everywhere=True))
@@ -79,12 +79,23 @@ class Proof:
 
     # who gets in
 
-    def _by_principals(self) -> tuple[list[Trial], Ask | None]:
+    @functools.cached_property
+    def _trusted(self) -> Keys | None:
+        """The keys of who is trusted. A role of theirs may not be there yet, or not let them in: they show nothing then."""
         party = self._parties.trusted
-        if party is None or not self._wants.trusted.principals:
+        try:
+            return self._parties.keys(party) if party else None
+        except LocationError as error:
+            if error.code != "permission_denied":
+                raise
+            self._task.warn(f"There are no credentials for {party}: {error.message}")
+            return None
+
+    def _by_principals(self) -> tuple[list[Trial], Ask | None]:
+        if self._trusted is None or not self._wants.trusted.principals:
             return [], None
         caller, role, external_id = (
-            self._caller(self._parties.keys(party)),
+            self._caller(self._trusted),
             self._wants.role.role_arn,
             self._wants.external_id,
         )
@@ -92,10 +103,10 @@ class Proof:
         return assume_trials(caller, role, external_id, self._session(ask)), ask
 
     def _by_pods(self) -> tuple[list[Trial], Ask | None]:
-        pods, party = self._wants.pods, self._parties.trusted
+        pods = self._wants.pods
         if pods is None:
             return [], None
-        caller = self._caller(self._parties.keys(party)) if party else None
+        caller = self._caller(self._trusted) if self._trusted else None
         caller = caller if caller and caller.is_role(pods.role_arn) else None
         trials: list[Trial] = []
         first: Ask | None = None

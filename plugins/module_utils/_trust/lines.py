@@ -106,8 +106,12 @@ def prove(trials: t.Sequence[Trial], clock: Clock, *, patience: float) -> list[L
 
 
 def unproven(lines: t.Iterable[Line], required: t.Collection[str]) -> list[Line]:
-    """The lines that keep trust from being proven: those that failed, and those that may not be unknown."""
-    return [line for line in lines if line.verdict == "failed" or (line.verdict == "unknown" and line.id in required)]
+    """The lines that keep trust from being proven: those that failed, and those that may not be unknown. One that is required and
+    not there is unknown, too, unless nothing is proven at all."""
+    lines = list(lines)
+    missing = sorted(set(required) - {line.id for line in lines}) if lines else []
+    bad = [line for line in lines if line.verdict == "failed" or (line.verdict == "unknown" and line.id in required)]
+    return bad + [Line(id_, "allowed", "unknown", id_, "There is no such line in this proof.") for id_ in missing]
 
 
 def not_tried(trials: t.Iterable[Trial], why: str) -> list[Line]:

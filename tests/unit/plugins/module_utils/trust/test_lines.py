@@ -114,6 +114,8 @@ def test_what_keeps_trust_from_being_proven() -> None:
     ]
     assert [line.id for line in unproven(lines, ())] == ["a"]
     assert [line.id for line in unproven(lines, {"b", "c"})] == ["a", "b"]
+    assert [line.id for line in unproven(lines, {"c", "nowhere"})] == ["a", "nowhere"]
+    assert unproven([], {"b"}) == [], "nothing is proven of what goes"
 
 
 def test_what_is_not_there_yet_is_never_passed() -> None:
