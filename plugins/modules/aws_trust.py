@@ -227,6 +227,21 @@ options:
         description:
           - As the C(auth) of a location of provider V(aws), with C(method) V(access_key) or V(assume_role).
         type: dict
+  secret_path:
+    description:
+      - The file that keeps an access key of O(cluster_account.user) and its secret, as JSON with C(access_key) and C(secret_key), of mode 0600.
+        If it is not there, or its key is disabled, a new key is made. Not set, keys are somebody else's to make.
+      - The proof is made with the key, unless O(controller_account) has credentials. O(cluster_account.auth) are those of somebody who may
+        manage the user's keys.
+      - A user belongs to one such trust. Which of its two keys are ours is in its tag C(stowage-trust-keys); one that is in the file
+        already counts as ours. O(state=absent) deletes them, and the file.
+    type: path
+  rotate:
+    description:
+      - Replaces the key of O(secret_path). The old one is disabled as soon as the new one is proven, and deleted by the next run. Without
+        O(verify) it stays.
+    type: bool
+    default: false
   iam_endpoint:
     description:
       - The endpoint of IAM, if it is not AWS's own.
@@ -441,7 +456,9 @@ trust:
           seen: It was refused (AccessDenied).
           fix: ""
     auth:
-      description: What belongs into C(auth) of a location that uses the trust, beside the credentials of who takes the role over.
+      description:
+        - What belongs into C(auth) of a location that uses the trust, beside the credentials of who takes the role over. With O(secret_path) the
+          id of the access key is among it, and its secret is in the file.
       returned: if O(state=present) and O(render_only) is not set
       type: dict
       sample: {method: assume_role, role_arn: "arn:aws:iam::222222222222:role/stowage-prod-1-writer", external_id: acme-7f3c}

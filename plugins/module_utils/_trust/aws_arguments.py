@@ -52,6 +52,8 @@ ARGUMENTS: t.Final[ArgumentSpec] = {
     "location_account": {"type": "dict", "required": True, "options": _AUTH},
     "cluster_account": {"type": "dict", "options": {**_AUTH, "role": _TEXT, "user": _TEXT}},
     "controller_account": {"type": "dict", "options": _AUTH},
+    "secret_path": {"type": "path", "no_log": False},
+    "rotate": {"type": "bool", "default": False},
     "iam_endpoint": _TEXT,
     "sts_endpoint": _TEXT,
     "eks_endpoint": _TEXT,

@@ -117,6 +117,16 @@ class IamApi(AwsApi):
         found = self.asked(f"get_{kind}_policy", PolicyName=name, **{holder_name: holder})
         return None if found is None else document_of(found.get("PolicyDocument"))
 
+    def user_tags(self, name: str) -> dict[str, str]:
+        """The tags of a user; none if there is no such user."""
+        found = self._all("list_user_tags", "Tags", UserName=name)
+        return {str(one["Key"]): str(one["Value"]) for one in found}
+
+    def access_keys(self, name: str) -> dict[str, bool]:
+        """The ids of a user's access keys, and whether each is enabled; none if there is no such user."""
+        found = self._all("list_access_keys", "AccessKeyMetadata", UserName=name)
+        return {str(one["AccessKeyId"]): one.get("Status") == "Active" for one in found}
+
     def provider(self, arn: str) -> list[str] | None:
         """The audiences of an OIDC provider, ``None`` if there is none."""
         found = self.asked("get_open_id_connect_provider", OpenIDConnectProviderArn=arn)

@@ -59,6 +59,8 @@ class Parties:
     @property
     def trusted(self) -> Party | None:
         """The party whose credentials are those of who is trusted: the controller's, and the cluster's if there are none."""
+        if "controller_account" in self._known:
+            return "controller_account"
         parties: tuple[Party, ...] = ("controller_account", "cluster_account")
         return next((party for party in parties if self._given(party).get("auth")), None)
 
@@ -70,6 +72,12 @@ class Parties:
         if party not in self._known:
             self._known[party] = self._learn(party)
         return self._known[party]
+
+    def hand_out(self, keys: Keys) -> None:
+        """Keys that were made are those of who is trusted, unless the controller has others."""
+        self._task.hide(keys.secrets())
+        if not self._given("controller_account").get("auth"):
+            self._known["controller_account"] = keys
 
     def _learn(self, party: Party) -> Keys:
         ambient = party == "location_account"

@@ -20,7 +20,7 @@ def review(wants: Wants) -> str:
     parts = [f"# Trust {wants.role.name} at AWS", f"## In the account {wants.role.account}, which has the bucket"]
     parts += _role(wants, shown) if wants.by_role else _owned(wants)
     parts += _bucket(wants, shown) + _key(wants, shown)
-    return "\n\n".join([*parts, *_other_account(wants, shown)]) + "\n"
+    return "\n\n".join([*parts, *_other_account(wants, shown), *_keys(wants)]) + "\n"
 
 
 def _role(wants: Wants, shown: t.Mapping[str, t.Any]) -> list[str]:
@@ -115,6 +115,24 @@ def _holder_commands(name: str, file: str) -> str:
         f"aws iam put-role-policy --role-name ROLE-OF-THE-CLUSTER --policy-name {name} --policy-document file://{file}",
         f"aws iam put-user-policy --user-name OR-ITS-USER --policy-name {name} --policy-document file://{file}",
     )
+
+
+def _keys(wants: Wants) -> list[str]:
+    if wants.keys is None:
+        return []
+    user = f"--user-name {wants.keys.user}"
+    return [
+        (
+            "An access key of the user, which belongs into a file of mode 0600 as "
+            '`{"access_key": "...", "secret_key": "..."}`, at the secret_path of later runs. To replace it: a new one first, into the file; '
+            "when it is seen to work, the old one is disabled, and deleted later."
+        ),
+        _commands(
+            f"aws iam create-access-key {user}",
+            f"aws iam update-access-key {user} --access-key-id THE-OLD-ONE --status Inactive",
+            f"aws iam delete-access-key {user} --access-key-id THE-OLD-ONE",
+        ),
+    ]
 
 
 def _pods(wants: Wants, shown: t.Mapping[str, t.Any]) -> list[str]:

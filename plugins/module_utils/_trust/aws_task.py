@@ -20,19 +20,22 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import a
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_bucket import BucketApi, BucketPart
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_iam import IamApi, service
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_key import KeyPart, KmsApi
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_keys import UserKeys, retires
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_parties import Parties
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_parts import Part, apply
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_pods import EksApi, PodsPart
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_proof import Proof
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_review import review
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_wanted import Wants, wants
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import not_tried, prove
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Line, not_tried, prove, unproven
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request import Request, TaskClock, result_of
 
 AUTO: t.Final = "auto"
 _LATER: t.Final = "made-when-it-is-run"
 _TO_CHOOSE: t.Final = "CHOOSE-ONE"
+_LET_IN: t.Final = frozenset({"assume_allowed", "list_allowed"})
+"""The lines that show that a key works."""
 
 
 class AwsTrust:
@@ -61,16 +64,37 @@ class AwsTrust:
         there = iam.role(request.name)
         wanted = self._wants(self._external_id(documents.external_id_of(there.trust) if there else ""))
         parts = _Parts(wanted, self._role(iam, wanted), self._bucket(wanted), self._pods(wanted), self._key(wanted))
-        changes = parts.plan_removal() if request.absent else parts.plan()
+        keys = self._user_keys(wanted)
+        if request.absent:
+            return self._removed(parts, keys)
+        changes, of_keys = parts.plan(), keys.plan() if keys else []
+        if not request.verify:
+            # The old key is all that is known to work.
+            of_keys = [change for change in of_keys if not retires(change)]
         if not task.check:
             apply(parts.all, changes, clock=TaskClock(task), patience=request.patience)
-        return result_of(task, request, changes) if request.absent else self._told(wanted, parts.role.found, changes)
+            of_keys = [keys.make(one) if keys and not retires(one) else one for one in of_keys]
+        return self._told(wanted, parts.role.found, [*changes, *of_keys], keys)
+
+    def _removed(self, parts: _Parts, keys: UserKeys | None) -> dict[str, t.Any]:
+        of_keys = keys.plan_removal() if keys else []
+        changes = parts.plan_removal()
+        if not self._task.check:
+            if keys:
+                for change in of_keys:
+                    keys.make(change)
+                keys.forget()
+            apply(parts.all, changes, clock=TaskClock(self._task), patience=self._request.patience)
+        return result_of(self._task, self._request, [*of_keys, *changes])
 
     def close(self) -> None:
         """Removes temporary files."""
         self._trust.close()
 
-    def _told(self, wanted: Wants, found: aws.Found, changes: t.Sequence[Change]) -> dict[str, t.Any]:
+    def _told(self, wanted: Wants, found: aws.Found, changes: list[Change], keys: UserKeys | None) -> dict[str, t.Any]:
+        kept = keys.kept() if keys else None
+        if kept:
+            self._parties.hand_out(kept)
         trials = Proof(self._task, self._request, self._parties, wanted).trials()
         if self._task.check and changes:
             lines = not_tried(trials, "Nothing is tried before the changes are made.")
@@ -78,6 +102,8 @@ class AwsTrust:
             lines = not_tried(trials, "Nobody asked for it: verify is false.")
         else:
             lines = prove(trials, TaskClock(self._task), patience=self._request.patience)
+        if keys and not self._task.check:
+            changes = self._retired(changes, lines, keys)
         role = found.role if wanted.by_role else None
         strangers = [*documents.foreign(role.trust), *(sorted(role.inline.keys() - {aws.INLINE}))] if role else []
         if role and documents.gone(role.trust):
@@ -87,10 +113,17 @@ class AwsTrust:
             self._request,
             changes,
             lines,
-            auth=self._auth(wanted),
+            auth={**self._auth(wanted), **({"access_key": kept.access_key} if kept else {})},
             foreign=[json.dumps(one) if isinstance(one, dict) else f"policy {one}" for one in strangers],
             documents=wanted.documents,
         )
+
+    def _retired(self, changes: t.Sequence[Change], lines: t.Sequence[Line], keys: UserKeys) -> list[Change]:
+        """Disables keys that were replaced, if the new one is certain to work; returns the changes that were made."""
+        shown = [line.verdict for line in lines if line.id in _LET_IN]
+        if set(shown) == {"passed"} and not unproven(lines, self._request.required):
+            return [keys.make(change) if retires(change) else change for change in changes]
+        return [change for change in changes if not retires(change)]
 
     def _wants(self, external_id: str) -> Wants:
         return wants(self._task.params, self._request, self._settings, self._parties, external_id)
@@ -129,6 +162,9 @@ class AwsTrust:
             return EksApi(service("eks", keys, *self._where("eks_endpoint", region)))
 
         return PodsPart(self._other(), eks, wanted.pods)
+
+    def _user_keys(self, wanted: Wants) -> UserKeys | None:
+        return UserKeys(self._other(), wanted.keys) if wanted.keys else None
 
     def _key(self, wanted: Wants) -> KeyPart | None:
         if wanted.key is None:

@@ -22,6 +22,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_docu
     unfit,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_key import KeyWanted
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_keys import KeysWanted
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_parties import Parties
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_pods import PodsWanted
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request import Request
@@ -43,7 +44,8 @@ class Wants:
     :param by_role: whether principals take a role over, or are named in the bucket's policy.
     :param external_id: that principals have to say, empty if they have not.
     :param pods: ``None`` without Pod Identity.
-    :param key: ``None`` without a key.
+    :param key: that the bucket is encrypted with, ``None`` without one.
+    :param keys: access keys of a user, ``None`` if they are somebody else's to make.
     """
 
     by_role: bool
@@ -54,6 +56,7 @@ class Wants:
     bucket: BucketWanted
     rails: GuardRails
     key: KeyWanted | None
+    keys: KeysWanted | None = None
 
     @property
     def documents(self) -> dict[str, t.Any]:
@@ -143,6 +146,7 @@ def wants(params: Params, request: Request, settings: S3Settings, parties: Parti
         ),
         rails=rails,
         key=_key(given, trusted, use),
+        keys=_keys(given),
     )
 
 
@@ -179,6 +183,14 @@ def _pods(given: _Given) -> PodsWanted | None:
     }
     bucket = given.settings.bucket
     return PodsWanted(bucket, account, where, role, given.role_arn, tuple(sorted(found)))
+
+
+def _keys(given: _Given) -> KeysWanted | None:
+    path = given.text("secret_path")
+    kind, user = given.parties.holder or ("", "")
+    if path and kind != "user":
+        raise unfit("secret_path needs cluster_account.user, whose access key is kept there.")
+    return KeysWanted(given.request.name, user, path, bool(given.params["rotate"])) if path else None
 
 
 def _rails(params: Params) -> GuardRails:
