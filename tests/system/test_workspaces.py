@@ -67,6 +67,10 @@ def world(tmp_path: Path) -> t.Iterator[World]:
         plays.end()
 
 
+LOST = {"error_code": "cluster_unreachable", "msg": "It is lost.", "hint": ""}
+"""What the inventory plugin sets for a cluster of which it knows nothing."""
+
+
 def test_all_clusters_of_all_workspaces_are_backed_up_once(world: World) -> None:
     code, output = world.run()
     assert code == 0, output
@@ -98,9 +102,7 @@ def test_all_clusters_of_all_workspaces_are_backed_up_once(world: World) -> None
 def test_who_cannot_be_backed_up_is_named_and_done_again(world: World) -> None:
     world.fleet.down.add("prod-1")
     world.fleet.strangers.add("prod-2")
-    world.change(
-        lambda everything: everything["hosts"].update({"prod-4": {}, "prod-5": {"stowage_error": "It is lost."}})
-    )
+    world.change(lambda everything: everything["hosts"].update({"prod-4": {}, "prod-5": {"stowage_error": LOST}}))
     code, output = world.run("-e", "stowage_workspace=prod")
     assert code == 2, output
     assert "prod, run r1: PartiallyFailed (1 Completed, 4 Failed)" in output
@@ -110,7 +112,7 @@ def test_who_cannot_be_backed_up_is_named_and_done_again(world: World) -> None:
         "prod-2": "cluster_unauthorized",
         "prod-3": "",
         "prod-4": "cluster_access_missing",
-        "prod-5": "cluster_access_missing",
+        "prod-5": "cluster_unreachable",
     }
     assert world.records("prod")["prod-5"][0]["reason"] == "It is lost."
     assert "4 of 5 clusters failed" in output
