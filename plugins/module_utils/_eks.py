@@ -191,6 +191,9 @@ def _failure(error: Exception, operation: str, name: object, region: str) -> Sto
             f"EKS has no cluster {str(name)[:100]!r} in {region}.",
             "Check its name, its region, and of which account the credentials are.",
         )
+    if found.store_code == "InvalidSignatureException":
+        message, hint = "Asking EKS: the secret key is wrong.", "Check the access key and the secret key of eks_auth."
+        return StowageError("credentials_invalid", message, hint)
     if found.code == "permission_denied" and not found.hint:
         action = "".join(part.capitalize() for part in operation.split("_"))
         found = dataclasses.replace(found, hint=f"Allow eks:{action} (and look for an explicit deny).")

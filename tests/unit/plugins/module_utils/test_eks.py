@@ -148,6 +148,7 @@ def test_a_new_token_is_made_when_the_cluster_no_longer_takes_the_old(
         (Reply(b'{"message": "x"}', 404, headers={"x-amzn-errortype": "ResourceNotFoundException"}), "cluster_access_invalid", "no cluster 'prod' in eu-west-1"),
         (Reply(b'{"message": "x"}', 403, headers={"x-amzn-errortype": "AccessDeniedException"}), "permission_denied", "eks:DescribeCluster"),
         (Reply(b'{"message": "x"}', 403, headers={"x-amzn-errortype": "UnrecognizedClientException"}), "credentials_invalid", "access key"),
+        (Reply(b'{"message": "x"}', 403, headers={"x-amzn-errortype": "InvalidSignatureException"}), "credentials_invalid", "secret key"),
         (as_json({"cluster": {"status": "CREATING"}}), "cluster_access_invalid", "CREATING"),
         (as_json({}), "cluster_access_invalid", "no address"),
     ],
