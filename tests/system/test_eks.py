@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import json
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -147,24 +148,46 @@ def test_nobody_else_gets_in(cloud: Cloud) -> None:
     assert caught.value.code == "cluster_access_invalid"
 
 
-def test_a_cluster_of_eks_is_backed_up_by_the_role_and_no_secret_is_shown(cloud: Cloud, tmp_path: Path) -> None:
-    (tmp_path / "backups").mkdir()
+def test_a_cluster_that_the_inventory_found_is_backed_up_and_no_secret_is_shown(cloud: Cloud, tmp_path: Path) -> None:
     options = cloud.options(cloud.reader)
-    plays = Plays.make(
-        tmp_path,
-        hosts={"prod-1": {f"stowage_{name}": value for name, value in options.items()}},
-        vars={
-            "stowage_locations": {"primary": {"provider": "filesystem", "path": str(tmp_path / "backups")}},
-            "stowage_default_location": "primary",
-        },
-    )
+    (tmp_path / "backups").mkdir()
+    folder = tmp_path / "inventory"
+    folder.mkdir()
+    there = {name: options["eks"][name] for name in ("endpoint", "ca_cert")}
+    eks = {"regions": [cloud.aws.region], "auth": options["eks_auth"], "clusters": ["prod-*"], **there}
+    workspaces = {"production": {"clusters": [NAME]}}
+    document = {"plugin": "stowage.kubernetes.workspaces", "sources": {"cloud": {"eks": eks}}, "workspaces": workspaces}
+    (folder / "cloud.workspaces.yml").write_text(json.dumps(document), encoding="utf-8")
+    variables = {
+        "stowage_locations": {"primary": {"provider": "filesystem", "path": str(tmp_path / "backups")}},
+        "stowage_default_location": "primary",
+        "stowage_eks_auth": options["eks_auth"] | {"secret_key": "{{ lookup('env', 'KEY_OF_AWS') }}"},
+    }
+    (folder / "variables.yml").write_text(json.dumps({"all": {"vars": variables}}), encoding="utf-8")
+    plays = dataclasses.replace(Plays.make(tmp_path), inventory=folder)
     try:
-        arguments = ("-e", f"backup_included_namespaces={SHOP}", "-e", "backup_name=b1", "-vvv")
-        code, output = plays.run("stowage.kubernetes.backup", *arguments)
+        listed = subprocess.run(
+            [sys.executable, "-m", "ansible", "inventory", "-i", str(folder), "--list"],
+            env=plays.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        assert json.loads(listed)["production"]["hosts"] == [NAME]
+        arguments = (
+            "-e",
+            "backup_hosts=production",
+            "-e",
+            f"backup_included_namespaces={SHOP}",
+            "-e",
+            "backup_name=b1",
+        )
+        with plays.start("stowage.kubernetes.backup", *arguments, "-vvv", KEY_OF_AWS=cloud.reader[1]) as play:
+            output, _errors = play.communicate()
     finally:
         plays.end()
-    assert code == 0, output
-    assert (tmp_path / "backups/clusters/prod-1/backups/b1/velero-backup.json").exists()
-    token = base64.urlsafe_b64encode(b"https://sts.").decode()[:12]
-    assert leaks([("the output", output.encode()), *files(plays.path)], [cloud.reader[1]]) == []
-    assert token not in output
+    assert play.returncode == 0, output
+    assert (tmp_path / f"backups/clusters/{NAME}/backups/b1/velero-backup.json").exists()
+    shown = [("the list", listed.encode()), ("the output", output.encode()), *files(plays.path)]
+    assert leaks(shown, [cloud.reader[1]]) == []
+    assert "k8s-aws-v1." not in output
