@@ -120,6 +120,10 @@ def described(server: str, ca: str, **more: t.Any) -> Reply:
     return as_json({"cluster": {"endpoint": server, "certificateAuthority": authority, **more}})
 
 
+def refused(status: int, kind: str) -> Reply:
+    return Reply(b'{"message": "x"}', status, headers={"x-amzn-errortype": kind})
+
+
 def test_a_new_token_is_made_when_the_cluster_no_longer_takes_the_old(
     tls: tuple[ssl.SSLContext, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,14 +149,14 @@ def test_a_new_token_is_made_when_the_cluster_no_longer_takes_the_old(
 @pytest.mark.parametrize(
     ("reply", "code", "says"),
     [
-        (Reply(b'{"message": "x"}', 404, headers={"x-amzn-errortype": "ResourceNotFoundException"}), "cluster_access_invalid", "no cluster 'prod' in eu-west-1"),
-        (Reply(b'{"message": "x"}', 403, headers={"x-amzn-errortype": "AccessDeniedException"}), "permission_denied", "eks:DescribeCluster"),
-        (Reply(b'{"message": "x"}', 403, headers={"x-amzn-errortype": "UnrecognizedClientException"}), "credentials_invalid", "access key"),
-        (Reply(b'{"message": "x"}', 403, headers={"x-amzn-errortype": "InvalidSignatureException"}), "credentials_invalid", "secret key"),
+        (refused(404, "ResourceNotFoundException"), "cluster_access_invalid", "no cluster 'prod' in eu-west-1"),
+        (refused(403, "AccessDeniedException"), "permission_denied", "eks:DescribeCluster"),
+        (refused(403, "UnrecognizedClientException"), "credentials_invalid", "access key"),
+        (refused(403, "InvalidSignatureException"), "credentials_invalid", "secret key"),
         (as_json({"cluster": {"status": "CREATING"}}), "cluster_access_invalid", "CREATING"),
         (as_json({}), "cluster_access_invalid", "no address"),
     ],
-)  # fmt: skip
+)
 def test_what_eks_says_is_told(reply: Reply, code: str, says: str, tls: tuple[ssl.SSLContext, str]) -> None:
     context, ca = tls
     with ScriptedApi(lambda _request: reply, context).running() as eks, pytest.raises(StowageError) as caught:
