@@ -106,7 +106,7 @@ options:
   cluster_auth:
     description:
       - How the credential of the cluster is got, and got again when it has ended.
-      - V(kubeconfig), or nothing, takes it from the options above.
+      - V(kubeconfig) takes it from the options above.
       - V(capi) reads it from O(kubeconfig_secret) in another cluster, the management cluster of the Cluster API. The options above are
         then about the management cluster, and none of them counts for the cluster itself. When the cluster no longer takes the
         credential, the Secret is read again.
@@ -119,6 +119,7 @@ options:
       - kubeconfig
       - capi
       - eks
+    default: kubeconfig
     version_added: 0.2.0
   kubeconfig_secret:
     description:

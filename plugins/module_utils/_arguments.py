@@ -130,7 +130,7 @@ CLUSTER: t.Final[ArgumentSpec] = {
     },
     "impersonate_user": {"type": "str"},
     "impersonate_groups": {"type": "list", "elements": "str"},
-    "cluster_auth": {"type": "str", "choices": ["kubeconfig", "capi", "eks"]},
+    "cluster_auth": {"type": "str", "choices": ["kubeconfig", "capi", "eks"], "default": "kubeconfig"},
     # A reference, and nothing that would have to be masked; so is the key in it.
     "kubeconfig_secret": {
         "type": "dict",

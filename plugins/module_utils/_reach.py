@@ -11,7 +11,6 @@ import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.access import ClusterAccess, access_secrets
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.connection import Connection
-from ansible_collections.stowage.kubernetes.plugins.module_utils._eks import eks_issue
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.registry import open_location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.rules import check_location
@@ -42,7 +41,11 @@ def reach_cluster(task: Task) -> t.Iterator[Connection]:
     """
     task.hide(access_secrets(task.params, task.environ))
     access = ClusterAccess.from_params(task.params, task.environ)
-    issue = eks_issue(task.params, task.environ) if access.issued else None
+    issue = None
+    if access.issued:  # what knows AWS is loaded for its clusters only
+        from ansible_collections.stowage.kubernetes.plugins.module_utils._eks import eks_issue
+
+        issue = eks_issue(task.params, task.environ)
     connection = Connection.open(access, progress=task.progress, issue=issue)
     task.hide(connection.secrets)
     try:
