@@ -78,7 +78,7 @@ importer: env ## Build the tarball and run galaxy-importer on it
 	@$(TOOLS) importer
 
 .PHONY: matrix
-matrix: env ## Sanity, unit tests and a smoke playbook on every supported ansible-core and every Python found
+matrix: env ## Sanity, unit and integration tests on every supported ansible-core and every Python found
 	@.venv/bin/python -m tools matrix $(ARGS)
 
 .PHONY: bench

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import pytest
 from hypothesis import HealthCheck, settings
 
-from testbed import Azurite, Cluster, FakeGcs, GoogleServer, MinIO, MiniStack, SeaweedFS, Testbed
+from testbed import Azurite, Cluster, FakeGcs, GcpEmulator, GoogleServer, MinIO, MiniStack, SeaweedFS, Testbed
 
 # How long an example takes decides nothing: a busy machine makes no test fail.
 settings.register_profile("stowage", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -89,6 +89,12 @@ def google(testbed: Testbed) -> GoogleServer:
 def fake_gcs(testbed: Testbed) -> FakeGcs:
     """The session's fake-gcs-server, with TLS. A test makes buckets of its own."""
     return testbed.fake_gcs()
+
+
+@pytest.fixture(scope="session")
+def gcp_emulator(testbed: Testbed) -> GcpEmulator:
+    """The session's gcp-storage-emulator, with TLS. A test makes buckets of its own."""
+    return testbed.gcp_emulator()
 
 
 @pytest.fixture(scope="session")

@@ -103,6 +103,42 @@ options:
       - Groups to act as. E(K8S_AUTH_IMPERSONATE_GROUPS), separated by commas, if not set.
     type: list
     elements: str
+  cluster_auth:
+    description:
+      - How the credential of the cluster is got, and got again when it has ended.
+      - V(kubeconfig), or nothing, takes it from the options above.
+      - V(capi) reads it from O(kubeconfig_secret) in another cluster, the management cluster of the Cluster API. The options above are
+        then about the management cluster, and none of them counts for the cluster itself. When the cluster no longer takes the
+        credential, the Secret is read again.
+      - A kubeconfig in a Secret is somebody else's. It is refused if it runs a command (C(exec), C(auth-provider)) or names a file of
+        the machine that the task runs on.
+    type: str
+    choices:
+      - kubeconfig
+      - capi
+    version_added: 0.2.0
+  kubeconfig_secret:
+    description:
+      - The Secret in the management cluster that holds the cluster's kubeconfig. Needs C(get) on it, and nothing else there.
+      - Required with O(cluster_auth=capi), and of no use without it.
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      namespace:
+        description:
+          - Its namespace.
+        type: str
+        required: true
+      name:
+        description:
+          - Its name. The Cluster API calls it C(<cluster>-kubeconfig).
+        type: str
+        required: true
+      key:
+        description:
+          - The key of the Secret that holds the kubeconfig.
+        type: str
+        default: value
   expected_cluster_uid:
     description:
       - UID of the namespace C(kube-system), which identifies a cluster.

@@ -126,7 +126,7 @@ options:
         description:
           - URL of Azure Resource Manager, V(https://), host and port, where it is not the public one of O(location.cloud), as with
             Azure Stack. Tokens for it are asked for by this URL. With an O(location.endpoint) that is not Azure's own, nothing is
-            asked of it unless this is set.
+            asked of it unless this is set. Nor does another one than Azure's own get tokens for credentials of the environment.
           - Only for O(location.provider=azure).
         type: str
       auth:
@@ -193,7 +193,7 @@ options:
               - With O(location.provider=aws), the number of the AWS account, in quotes; with a role, that of the role. The
                 comparison takes one request to the token service.
               - With O(location.provider=gcp), the project of the service account as its address says it (of a pool without
-                a service account, the number of the pool's project).
+                a service account, the number of the pool's project). A person who logged in has none, so it never matches.
               - With O(location.provider=azure), the ID of the Entra tenant that the token is of (a UUID), for the methods with
                 a token - V(service_principal), V(managed_identity) and V(workload_identity). With the ID of a subscription after a
                 slash, the storage account must be in that, too, which is compared where the caller may read the account's resource

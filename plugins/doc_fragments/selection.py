@@ -35,6 +35,8 @@ options:
   label_selector:
     description:
       - Only objects with these labels, written as for C(kubectl --selector).
+      - What these objects cannot do without comes along whatever its labels, such as the claims of a pod, the volume of a
+        claim and the definition of a custom resource.
       - Cannot be used together with O(or_label_selectors).
     type: str
   or_label_selectors:

@@ -82,21 +82,33 @@ _value:
       description: How many checks could not be made.
       returned: always
       type: int
-    finding:
-      description: The first of the worst findings. Empty if all is well.
+    findings:
+      description:
+        - What keeps it from being fit, at most ten, which are checks that failed and permissions that could not be looked at. Without
+          such, the warnings.
       returned: always
-      type: str
-      sample: "bucket: There is no such bucket."
-    fix:
-      description: What can be done about the finding.
+      type: list
+      elements: dict
+      contains:
+        finding:
+          description: The check, and what was seen.
+          returned: always
+          type: str
+          sample: "bucket: There is no such bucket."
+        fix:
+          description: What can be done about it.
+          returned: always
+          type: str
+          sample: Create it, or correct its name, the endpoint or the region.
+        error_code:
+          description: Its error code. Mostly empty unless something failed.
+          returned: always
+          type: str
+          sample: bucket_not_found
+    more_findings:
+      description: How many more there are.
       returned: always
-      type: str
-      sample: Create it, or correct its name, the endpoint or the region.
-    error_code:
-      description: The error code of the finding. Mostly empty unless something failed.
-      returned: always
-      type: str
-      sample: bucket_not_found
+      type: int
 """
 
 

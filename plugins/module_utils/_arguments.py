@@ -20,7 +20,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import 
 class Option(t.TypedDict, total=False):
     """One option of an argument spec, as AnsibleModule takes it."""
 
-    type: t.Literal["bool", "dict", "int", "list", "path", "raw", "str"]
+    type: t.Literal["bool", "dict", "float", "int", "list", "path", "raw", "str"]
     elements: t.Literal["dict", "str"]
     options: dict[str, Option]
     choices: list[str]
@@ -130,6 +130,17 @@ CLUSTER: t.Final[ArgumentSpec] = {
     },
     "impersonate_user": {"type": "str"},
     "impersonate_groups": {"type": "list", "elements": "str"},
+    "cluster_auth": {"type": "str", "choices": ["kubeconfig", "capi"]},
+    # A reference, and nothing that would have to be masked; so is the key in it.
+    "kubeconfig_secret": {
+        "type": "dict",
+        "no_log": False,
+        "options": {
+            "namespace": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "key": {"type": "str", "default": "value", "no_log": False},
+        },
+    },
     "expected_cluster_uid": {"type": "str"},
 }
 

@@ -10,6 +10,7 @@ happened, and a ``hint`` that a person can act on. None of the three ever holds 
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 # code -> what a user should understand by it. Codes are part of the interface: add, never rename.
@@ -72,7 +73,14 @@ CODES: t.Final[t.Mapping[str, str]] = {
     "other_cluster": "The target is not the cluster that was backed up, and nothing allows that.",
     "restore_partial": "The restore ended PartiallyFailed.",
     "restore_exists": "A restore of this name exists.",
+    # runs over workspaces
+    "run_exists": "A run of this name was begun with other clusters.",
+    "run_not_found": "There is no such run.",
+    "run_partial": "Not all clusters of a run were backed up.",
+    "run_failed": "No cluster of a run was backed up.",
+    "record_damaged": "A file of a run makes no sense.",
     # running
+    "lease_held": "Another task works on the cluster, or reads the backup.",
     "interrupted": "The task was asked to stop.",
     "timeout": "Something took longer than it may.",
     "internal_error": "A defect of the collection.",
@@ -116,3 +124,16 @@ class StowageError(Exception):
         if self.details:
             result["error_details"] = self.details
         return result
+
+
+def defect(error: Exception) -> StowageError:
+    """An unexpected exception as ``internal_error``: where it happened, but not what it says, which may be anything."""
+    place = error.__traceback__
+    while place and place.tb_next:
+        place = place.tb_next
+    where = f" at {os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}" if place else ""
+    return StowageError(
+        "internal_error",
+        f"Unexpected {type(error).__name__}{where}.",
+        "This is a defect of the collection. Please report it with this message and the versions in use.",
+    )

@@ -19,7 +19,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import ArgumentSpec
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster import kubeconfig
-from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import SEE_DOCUMENTATION, StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import (
+    SEE_DOCUMENTATION,
+    StowageError,
+    defect,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._progress import Progress, Watch, open_progress
 from ansible_collections.stowage.kubernetes.plugins.module_utils._secrets import secrets_of
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
@@ -118,20 +122,7 @@ def _outcome(run: t.Callable[[Task], t.Mapping[str, t.Any]], task: Task, describ
             error.hint = described
         return {**error.as_result(), "failed": True}
     except Exception as error:  # noqa: BLE001  # a defect, whose own text may hold anything
-        return {**_defect(error).as_result(), "failed": True}
-
-
-def _defect(error: Exception) -> StowageError:
-    """Says where it happened, but not what the exception says."""
-    place = error.__traceback__
-    while place and place.tb_next:
-        place = place.tb_next
-    where = f" at {os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}" if place else ""
-    return StowageError(
-        "internal_error",
-        f"Unexpected {type(error).__name__}{where}.",
-        "This is a defect of the collection. Please report it with this message and the versions in use.",
-    )
+        return {**defect(error).as_result(), "failed": True}
 
 
 class _End:

@@ -43,6 +43,8 @@ _SHORTEST: t.Final = 4
 """Characters of a value that is masked on suspicion only. Of a known option, any value is masked."""
 _PARTIES: t.Final = frozenset({"location_account", "cluster_account", "controller_account", "verify_as"})
 """Options of trust that say who logs in, each like a location's ``auth``."""
+_KUBECONFIGS: t.Final = frozenset({"kubeconfig", "kubeconfig_secret"})
+"""The second is a reference, unless somebody takes it for the first."""
 _DOCUMENTS: t.Final = frozenset({"session_policy"})
 """Options whose value is a document of its own, with names that are not ours, and nothing to hide."""
 
@@ -55,7 +57,7 @@ def secrets_of(params: object) -> frozenset[str]:
             found.update(_suspects(value, _location_harmless))
         elif name in _PARTIES:
             found.update(_suspects(value, _party_harmless))
-        elif name == "kubeconfig":
+        elif name in _KUBECONFIGS:
             found.update(_suspects(value, _kubeconfig_harmless))
             if isinstance(value, dict):
                 found.update(_suspects(value.get("users"), _user_harmless))

@@ -67,6 +67,10 @@ class Selection:
     label_selector: str = ""
     or_label_selectors: tuple[str, ...] = ()
     include_cluster_resources: ClusterResources = "auto"
+    namespace_patterns: tuple[str, ...] = ()
+    """Regular expressions that a namespace's whole name may fit, in place of ``included_namespaces``."""
+    namespace_selectors: tuple[str, ...] = ()
+    """Selectors that a namespace's labels may fit, in place of ``included_namespaces``."""
 
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> Selection:
@@ -101,13 +105,18 @@ class Selection:
             label_selector=selector,
             or_label_selectors=selectors,
             include_cluster_resources=t.cast("ClusterResources", mode),
+            namespace_patterns=_patterns(params),
+            namespace_selectors=tuple(
+                sorted({_namespace_selector(one) for one in params.get("namespace_selectors") or ()})
+            ),
         )
 
     def as_dict(self) -> dict[str, t.Any]:
-        """The options again, in normal form."""
+        """The options again, in normal form; what came later than the first backups only if it is set."""
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
+            if value or not name.startswith("namespace_")
         }
 
     def fingerprint(self, ignored_api_groups: t.Collection[str] = ()) -> str:
@@ -122,11 +131,17 @@ class Selection:
     @property
     def all_namespaces(self) -> bool:
         """Whether there is no namespace filter, neither includes nor excludes."""
-        return not self.included_namespaces and not self.excluded_namespaces
+        return not self._names_namespaces and not self.excluded_namespaces
+
+    @property
+    def _names_namespaces(self) -> bool:
+        return bool(self.included_namespaces or self.namespace_patterns or self.namespace_selectors)
 
     @property
     def exact_namespaces(self) -> bool:
         """Whether the wanted namespaces are known by name without asking a cluster."""
+        if self.namespace_patterns or self.namespace_selectors:
+            return False
         return bool(self.included_namespaces) and not any(_is_glob(name) for name in self.included_namespaces)
 
     @property
@@ -144,11 +159,19 @@ class Selection:
             return "none"
         return "all" if self.include_cluster_resources == "always" or self.all_namespaces else "related"
 
-    def wants_namespace(self, name: str) -> bool:
-        """Whether the namespace passes the filter; excludes win."""
+    def wants_namespace(self, name: str, labels: t.Mapping[str, str] | None = None) -> bool:
+        """Whether the namespace passes the filter; excludes win.
+
+        :param labels: of the namespace; without them ``namespace_selectors`` fit none.
+        """
         if self.excluded_namespaces and _any_glob(self.excluded_namespaces, name):
             return False
-        return not self.included_namespaces or _any_glob(self.included_namespaces, name)
+        return (
+            not self._names_namespaces
+            or _any_glob(self.included_namespaces, name)
+            or any(_expression(one).fullmatch(name) for one in self.namespace_patterns)
+            or (labels is not None and any(_label_selectors.matches(one, labels) for one in self.namespace_selectors))
+        )
 
     def wants_kind(self, kind: Kind) -> bool:
         """Whether the kind passes the resource filter; excludes win. Its scope is not looked at."""
@@ -174,9 +197,23 @@ class Selection:
         known = list(kinds)
         return [word for word in self.included_resources if not any(_names_kind(word, kind) for kind in known)]
 
-    def to_velero_spec(self) -> dict[str, t.Any]:
-        """The fields of a Backup's or Restore's ``spec`` that say the same to Velero."""
-        spec: dict[str, t.Any] = {"includedNamespaces": list(self.included_namespaces) or ["*"]}
+    def may_want_group(self, group: str) -> bool:
+        """Whether resources of an API group that nobody could see may be wanted, by ``included_resources`` or because wanted
+        objects are tied to them."""
+        built_in = "." not in group or group.endswith(".k8s.io")
+        return (
+            built_in or not self.included_resources or any(_may_be_of(word, group) for word in self.included_resources)
+        )
+
+    def to_velero_spec(self, namespaces: t.Sequence[str] = ()) -> dict[str, t.Any]:
+        """The fields of a Backup's or Restore's ``spec`` that say the same to Velero.
+
+        :param namespaces: those that were found, since Velero knows neither patterns nor selectors of namespaces.
+        """
+        included = (
+            sorted(namespaces) if self.namespace_patterns or self.namespace_selectors else self.included_namespaces
+        )
+        spec: dict[str, t.Any] = {"includedNamespaces": list(included) or ["*"]}
         for field, names in (
             ("excludedNamespaces", self.excluded_namespaces),
             ("includedResources", self.included_resources),
@@ -250,6 +287,38 @@ def _resource(option: str, word: str) -> str:
     return word.lower()
 
 
+def _patterns(params: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    found = set(_words(params, "namespace_patterns"))
+    for text in found:
+        try:
+            fits = bool(text) and len(text) <= 1000 and bool(_expression(text))
+        except (re.error, OverflowError, RecursionError):
+            fits = False
+        if not fits:
+            raise StowageError(
+                "invalid_option",
+                f"namespace_patterns has {text[:80]!r}, which is no regular expression.",
+                "Write it as for Python's re; it has to fit a namespace's whole name.",
+            )
+    return tuple(sorted(found))
+
+
+@functools.lru_cache(maxsize=1024)
+def _expression(text: str) -> re.Pattern[str]:
+    return re.compile(text)
+
+
+def _namespace_selector(selector: object) -> str:
+    normal = _label_selectors.normalise(selector)
+    if not normal:
+        raise StowageError(
+            "invalid_option",
+            "namespace_selectors has an empty selector, which every namespace fulfils.",
+            "Remove the entry, or write a condition such as team=shop.",
+        )
+    return normal
+
+
 def _or_selector(selector: object) -> str:
     normal = _label_selectors.normalise(selector)
     if not normal:
@@ -294,6 +363,15 @@ def _any_glob(globs: t.Iterable[str], name: str) -> bool:
 
 
 @functools.lru_cache(maxsize=65536)
+def _may_be_of(word: str, group: str) -> bool:
+    """Whether a word of a resource list may mean a kind of a group that is not known."""
+    if _is_glob(word):
+        return True
+    if "." in word:
+        return word.endswith(f".{group.lower()}")
+    return word not in _BUILT_IN
+
+
 def _names_kind(word: str, kind: Kind) -> bool:
     """Whether a word of a resource list means the kind: plural, singular or kind, alone or with the group."""
     group, plural, singular = kind.group.lower(), kind.plural.lower(), kind.kind.lower()

@@ -34,9 +34,19 @@ options:
       - Name of the role.
     type: str
     required: true
+  method:
+    description:
+      - How principals get in.
+      - With V(role), they take a role over in the account of the bucket. With V(bucket_policy), the policy of the bucket has the permission
+        set for them, for tools that cannot take a role over; there is no external id then, and no session that ends. The object
+        ownership of the bucket must be C(BucketOwnerEnforced), for what they write would be theirs otherwise.
+      - A role that was made for the same trust goes when V(bucket_policy) is chosen, and the statements go when V(role) is.
+    type: str
+    choices: [role, bucket_policy]
+    default: role
   principals:
     description:
-      - Who may take the role over, as ARNs of roles and users, or as numbers of accounts. An account means all of it that has
+      - Who may take the role over, or is named in the bucket's policy, as ARNs of roles and users, or as numbers of accounts. An account means all of it that has
         the permission there, unless O(principal_arns) narrows it.
     type: list
     elements: str
@@ -78,10 +88,74 @@ options:
           - The service account.
         type: str
         required: true
+  pod_identities:
+    description:
+      - Service accounts of EKS clusters in O(cluster_account) whose pods get the role by EKS Pod Identity.
+      - EKS takes over the role O(cluster_account.role) for them, which is made if it is not there, and with it this one. Both are narrowed to
+        the cluster, the namespace and the service account by the tags that EKS gives to sessions, the first also to the account
+        and cluster that EKS acts for. The association in the cluster is made, too. The cluster needs the add-on
+        C(eks-pod-identity-agent).
+      - One that is not listed any more loses the role; its association stays without effect, until it is removed with O(state=absent).
+    type: list
+    elements: dict
+    suboptions:
+      cluster:
+        description:
+          - Name of the EKS cluster.
+        type: str
+        required: true
+      region:
+        description:
+          - Its region, if it is not that of the location.
+        type: str
+      namespace:
+        description:
+          - The namespace.
+        type: str
+        required: true
+      name:
+        description:
+          - The service account.
+        type: str
+        required: true
+  guard_rails:
+    description:
+      - Statements in the policy of the bucket that only deny, whatever else allows it, and whoever asks.
+      - They belong to this trust, and go with it. One trust of a bucket with them is enough.
+    type: dict
+    suboptions:
+      tls_only:
+        description:
+          - Nobody may do anything without TLS.
+        type: bool
+        default: false
+      organization:
+        description:
+          - Nobody of another organisation than this one may do anything, such as V(o-a1b2c3d4e5). Principals of the bucket's own account, and
+            AWS's services, are not meant.
+        type: str
+      keep_versions:
+        description:
+          - Nobody may delete versions of objects. Lifecycle rules still may.
+        type: bool
+        default: false
+      version_deleters:
+        description:
+          - ARNs of roles and users who may all the same.
+        type: list
+        elements: str
   kms_key_arn:
     description:
-      - The key that the bucket is encrypted with, if it is one of your own. The key's own policy must let the account use it.
+      - The key that the bucket is encrypted with, if it is one of your own. The role is allowed to use it through S3. The key's own policy
+        has to allow that as well, see O(key_policy).
     type: str
+  key_policy:
+    description:
+      - Whether the policy of the key gets a statement that lets the role, or O(principals) with O(method=bucket_policy), use it through S3.
+        Needed if the policy does not leave it to IAM policies, and always with O(method=bucket_policy).
+      - The key must be in the account of O(location_account).
+    type: bool
+    default: false
   max_session_duration:
     description:
       - The longest session, in seconds. A role that is taken over from another role's session gets one hour at most.
@@ -113,8 +187,10 @@ options:
   cluster_account:
     description:
       - The account of who takes the role over, with credentials there that never come from the environment.
-      - With O(cluster_account.role) or O(cluster_account.user) it gets the permission to take the role over. The credentials
-        are also those that the proof is made with.
+      - With O(cluster_account.role) or O(cluster_account.user) it gets the permission to take the role over, or with O(method=bucket_policy)
+        the permission set. The credentials must be those of somebody who may change IAM there then.
+      - Unless O(controller_account) has credentials, the proof is made with these, too. Who administers IAM is rarely who is trusted, so
+        set O(controller_account) in earnest.
     type: dict
     suboptions:
       account:
@@ -128,15 +204,60 @@ options:
         type: dict
       role:
         description:
-          - Name of the role in this account that takes the other one over.
+          - Name of the role in this account that takes the other one over. With O(pod_identities), that which pods have first.
         type: str
       user:
         description:
           - Name of the user in this account who takes the role over.
         type: str
+  controller_account:
+    description:
+      - The account of who is trusted, with credentials of one of O(principals), which the proof is made with. They never come from the
+        environment, and need no permission but to take the role over.
+      - With O(pod_identities) only EKS gets into the role that pods have first. If the credentials are a session of that role all the same, what
+        pods can do is tried with it; without one, those lines are unknown.
+    type: dict
+    suboptions:
+      account:
+        description:
+          - The number of the account. It is compared with that of the credentials.
+        type: str
+        required: true
+      auth:
+        description:
+          - As the C(auth) of a location of provider V(aws), with C(method) V(access_key) or V(assume_role).
+        type: dict
+  secret_path:
+    description:
+      - The file that keeps an access key of O(cluster_account.user) and its secret, as JSON with C(access_key) and C(secret_key), of mode 0600.
+        If it is not there, or its key is disabled, a new key is made. Not set, keys are somebody else's to make.
+      - The proof is made with the key, unless O(controller_account) has credentials. O(cluster_account.auth) are those of somebody who may
+        manage the user's keys.
+      - A user belongs to one such trust. Which of its two keys are ours is in its tag C(stowage-trust-keys); one that is in the file
+        already counts as ours. O(state=absent) deletes them, and the file.
+    type: path
+  rotate:
+    description:
+      - Replaces the key of O(secret_path). The old one is disabled as soon as the new one is proven, and deleted by the next run. Without
+        O(verify) it stays.
+    type: bool
+    default: false
   iam_endpoint:
     description:
       - The endpoint of IAM, if it is not AWS's own.
+    type: str
+  eks_endpoint:
+    description:
+      - The endpoint of EKS, if it is not AWS's own.
+    type: str
+  kms_endpoint:
+    description:
+      - The endpoint of KMS, if it is not AWS's own.
+    type: str
+  http_endpoint:
+    description:
+      - Where the store answers plain HTTP, to try that it refuses it. Known for AWS's own endpoints.
+      - What is sent there is signed with a session of 15 minutes that may only read one key with a random name.
     type: str
   sts_endpoint:
     description:
@@ -144,7 +265,10 @@ options:
     type: str
   verify_as:
     description:
-      - Others who must be refused, even though they know the external id.
+      - Others who must be refused, even though they know the external id. With O(method=bucket_policy) or O(guard_rails.organization)
+        they also try to list and to write.
+      - That they are refused counts only if they are let in elsewhere. Unless O(verify_as[].control_role_arn) or
+        O(verify_as[].control_bucket) says where, it is enough that AWS knows them.
     type: list
     elements: dict
     suboptions:
@@ -166,6 +290,14 @@ options:
       session_token:
         description:
           - The token of a session.
+        type: str
+      control_role_arn:
+        description:
+          - A role that this one may take over.
+        type: str
+      control_bucket:
+        description:
+          - A bucket that this one may list, in the same region.
         type: str
   verify_tokens:
     description:
@@ -246,6 +378,45 @@ EXAMPLES = r"""
         name: backup
     location_account:
       account: "222222222222"
+
+- name: Let the pods of a service account do it by EKS Pod Identity
+  stowage.kubernetes.aws_trust:
+    name: stowage-prod-1-eks
+    location:
+      provider: aws
+      bucket: acme-backups
+      region: eu-west-1
+    clusters: [prod-1]
+    pod_identities:
+      - {cluster: prod-1, namespace: stowage, name: backup}
+    location_account:
+      account: "222222222222"
+    cluster_account:
+      account: "111111111111"
+      role: stowage-pods
+      auth:
+        method: access_key
+        access_key: "{{ lookup('ansible.builtin.env', 'CLUSTER_AWS_ACCESS_KEY_ID') }}"
+        secret_key: "{{ lookup('ansible.builtin.env', 'CLUSTER_AWS_SECRET_ACCESS_KEY') }}"
+
+- name: Let a user of another account in by the bucket's policy, deny everybody else more, and let the key be used
+  stowage.kubernetes.aws_trust:
+    name: stowage-edge-writer
+    method: bucket_policy
+    location:
+      provider: aws
+      bucket: acme-backups
+      region: eu-west-1
+    clusters: [edge-1]
+    principals: [arn:aws:iam::111111111111:user/edge-1]
+    guard_rails:
+      tls_only: true
+      organization: o-a1b2c3d4e5
+      keep_versions: true
+    kms_key_arn: arn:aws:kms:eu-west-1:222222222222:key/1234abcd-12ab-34cd-56ef-1234567890ab
+    key_policy: true
+    location_account:
+      account: "222222222222"
 """
 
 RETURN = r"""
@@ -285,7 +456,9 @@ trust:
           seen: It was refused (AccessDenied).
           fix: ""
     auth:
-      description: What belongs into C(auth) of a location that uses the trust, beside the credentials of who takes the role over.
+      description:
+        - What belongs into C(auth) of a location that uses the trust, beside the credentials of who takes the role over. With O(secret_path) the
+          id of the access key is among it, and its secret is in the file.
       returned: if O(state=present) and O(render_only) is not set
       type: dict
       sample: {method: assume_role, role_arn: "arn:aws:iam::222222222222:role/stowage-prod-1-writer", external_id: acme-7f3c}
@@ -296,7 +469,7 @@ trust:
       elements: str
       sample: []
     documents:
-      description: The trust policy, the permissions, and what the other side needs.
+      description: The trust policy, the permissions, what the other side needs, and our statements in policies of others.
       returned: if O(state=present)
       type: dict
       sample: {assume_permission: {Version: "2012-10-17", Statement: []}}

@@ -295,7 +295,7 @@ EXAMPLES = r"""
         method: service_principal
         tenant: 11111111-1111-1111-1111-111111111111
         client_id: 44444444-4444-4444-4444-444444444444
-        secret: "{{ vault_reader_secret }}"
+        secret: "{{ lookup('ansible.builtin.env', 'READER_SECRET') }}"
 
 - name: Show what somebody else is asked to do
   stowage.kubernetes.azure_trust:

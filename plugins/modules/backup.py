@@ -80,6 +80,22 @@ options:
           - Make no backup for now.
         type: bool
         default: false
+  namespace_patterns:
+    description:
+      - Regular expressions, as Python has them. A namespace whose whole name fits one of them is taken, as if
+        O(included_namespaces) named it.
+      - It is the expressions that make the selection, not what they fit. So backups from before and after a namespace was made are
+        of the same selection.
+    type: list
+    elements: str
+    version_added: 0.2.0
+  namespace_selectors:
+    description:
+      - Selectors of labels, written as for C(kubectl --selector). A namespace whose own labels fit one of them is taken, as if
+        O(included_namespaces) named it, with all that is in it.
+    type: list
+    elements: str
+    version_added: 0.2.0
   labels:
     description:
       - Labels of the backup, by which it can be found.
@@ -110,6 +126,37 @@ options:
       - Let the task succeed, with a warning, if the backup ends V(PartiallyFailed).
     type: bool
     default: false
+  lease_wait:
+    description:
+      - How long to wait while another backup of the cluster, or a restore into it, is under way from the same folder. A duration such as V(30m), or V(0).
+      - After that the task fails with C(lease_held). What was killed holds its lease for two minutes at least, and for up to half
+        an hour if it had worked for long.
+      - A backup that was made meanwhile, and is what O(name), O(max_age) or O(schedule) ask for, is taken.
+    type: str
+    default: 10m
+    version_added: 0.2.0
+  run:
+    description:
+      - The run over a workspace that the backup is for. If the run has a good record of the cluster already, nothing is done. Else
+        it is recorded there how it went, also if the task fails, in the same location.
+      - M(stowage.kubernetes.workspace_run) begins runs and sums them up.
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      workspace:
+        description:
+          - The workspace.
+        type: str
+        required: true
+      name:
+        description:
+          - The run.
+        type: str
+        required: true
+      location_name:
+        description:
+          - What the location is called, for the record.
+        type: str
   state:
     description:
       - V(present) ensures that the backup exists.
@@ -192,6 +239,17 @@ EXAMPLES = r"""
     cluster: prod-1
     excluded_resources:
       - secrets
+
+- name: Back up the namespaces of a team
+  stowage.kubernetes.backup:
+    location:
+      provider: filesystem
+      path: /srv/backups
+    cluster: prod-1
+    namespace_patterns:
+      - shop-[0-9]+
+    namespace_selectors:
+      - team=shop
 
 - name: Remove a backup
   stowage.kubernetes.backup:
@@ -298,7 +356,7 @@ backup:
       elements: str
       sample: []
     results:
-      description: Where all warnings and errors are, a key in the location. Empty if it was only predicted.
+      description: Where the warnings and errors are, the first thousand of each, a key in the location. Empty if it was only predicted.
       returned: if it was made, or would be
       type: str
       sample: clusters/prod-1/backups/before-upgrade/before-upgrade-results.gz
@@ -357,6 +415,33 @@ backup:
       returned: if it was made, or would be
       type: int
       sample: 108
+run:
+  description:
+    - What was recorded, as RV(stowage.kubernetes.workspace_run#module:run.clusters[]). If the run had a good record already, this one, and
+      RV(backup) is V(null).
+  returned: with O(run), also on failure
+  type: dict
+  sample: {cluster: prod-1, phase: Completed, attempt: 1}
+lease:
+  description: The lease on the cluster.
+  returned: if something was made, or waited for
+  type: dict
+  contains:
+    held:
+      description: Whether it was held to the end. It is not if the location cannot be written, which RV(lease.message) says.
+      returned: always
+      type: bool
+      sample: true
+    waited:
+      description: Seconds that other tasks were waited for.
+      returned: always
+      type: float
+      sample: 0.0
+    message:
+      description: Why it was not held, or not as well as it should be.
+      returned: always
+      type: str
+      sample: ""
 error_code:
   description: What went wrong, for programs. One of a list that only grows.
   returned: failure
@@ -422,12 +507,23 @@ ARGUMENTS: ArgumentSpec = {
             "paused": {"type": "bool", "default": False},
         },
     },
+    "namespace_patterns": {"type": "list", "elements": "str"},
+    "namespace_selectors": {"type": "list", "elements": "str"},
     "labels": {"type": "dict"},
     "expires_in": {"type": "str"},
     "velero_expiration": {"type": "bool", "default": False},
     "ignored_api_groups": {"type": "list", "elements": "str"},
     "accept_new_identity": {"type": "bool", "default": False},
     "allow_partial": {"type": "bool", "default": False},
+    "lease_wait": {"type": "str", "default": "10m"},
+    "run": {
+        "type": "dict",
+        "options": {
+            "workspace": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "location_name": {"type": "str"},
+        },
+    },
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 

@@ -29,8 +29,8 @@ description:
   - With O(location.provider=azure) most of them are settings of the storage account, for all of its containers. They belong to
     Azure Resource Manager, which needs a method with a token, O(location.subscription), and a role such as Storage Account
     Contributor. Deleting a container needs a role for data besides, since only the Blob service tells whether it is empty.
-    With O(location.auth.method=account_key) and O(location.auth.method=sas) they count as unsupported, and only a
-    container can be made or deleted.
+    With O(location.auth.method=account_key) and O(location.auth.method=sas) they count as unsupported, and a container can be
+    made, but not deleted.
   - With O(location.provider=gcp) the permissions are C(storage.buckets.get) and C(storage.buckets.update), and those to make or
     delete a bucket. Soft delete is left as it is, with both providers.
 options:
@@ -40,10 +40,13 @@ options:
       - V(absent) deletes the bucket, container or directory of O(location), whatever its prefix, if nothing at all is in it - no
         object, old version, delete marker, snapshot or unfinished upload, and nothing that soft delete could bring back. What
         else is set then makes no sense and is refused. Google does not tell of unfinished uploads, which keep no object.
-      - V(absent) fails with S3 stores other than AWS and MinIO. Some (SeaweedFS) delete buckets with what is in them, so that
-        nothing would protect a backup that begins at the same moment.
-      - Azure deletes a container with what is in it, too. It is looked at once more right before, and what begins in between
-        comes back with the container, if the account has soft delete of containers.
+      - V(absent) fails with S3 stores other than AWS and MinIO, whatever O(location.provider) says. Some (SeaweedFS) delete
+        buckets with what is in them, so that nothing would protect a backup that begins at the same moment.
+      - MinIO forgets with its restart which uploads are unfinished. One from before it neither shows nor keeps the bucket from
+        being deleted, and the capture that writes it then fails.
+      - Azure deletes a container with what is in it, too, and knows no condition against that. So the storage account must have
+        soft delete of containers, with which one comes back with what began in the last moment, and Azure Resource Manager must
+        tell it (C(Microsoft.Storage/storageAccounts/blobServices/read)).
     type: str
     choices: [present, absent]
     default: present
@@ -51,8 +54,9 @@ options:
     description:
       - Whether to make the bucket, container or directory if it does not exist. The directory gets mode 0700.
       - With O(location.provider=gcp), O(location.region) says where, and O(location.auth.account) in which project; if not set,
-        it is that of the credentials. A new bucket has uniform bucket-level access and public access prevention, unless
-        O(object_ownership) and O(block_public_access) say otherwise.
+        it is that of the credentials, or E(GOOGLE_CLOUD_PROJECT) for a person, who has none. A new bucket has uniform
+        bucket-level access and public access prevention, unless O(object_ownership) and O(block_public_access) say otherwise,
+        and a label C(stowage-made) by which it is known again if the store's answer is lost.
       - With O(location.provider=azure) the storage account must exist.
     type: bool
     default: false

@@ -22,6 +22,11 @@ description:
     What must be tried is tried by an upload that is aborted. If the task is killed meanwhile, that upload stays, and the
     next run with the same O(cluster) aborts it once it is an hour old. Google drops it by itself after a week.
     With O(location.provider=azure) it is a block of one byte that nobody sees, and that Azure removes a week later.
+  - With O(location.provider=azure), settings of the storage account are read of Azure Resource Manager, if the method is one with
+    a token and O(location.subscription) is known. It takes C(Microsoft.Storage/storageAccounts/read),
+    C(Microsoft.Storage/storageAccounts/blobServices/read),
+    C(Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies/read) and
+    C(Microsoft.Storage/storageAccounts/managementPolicies/read), which backups do not need. Without them less is known.
   - Check mode makes no difference.
 options:
   cluster:
@@ -248,7 +253,9 @@ location:
           C(default_retention). V(none) if it is not set or not known; the check of the same name tells which.
         - At Google, C(encryption) is V(AES256) or V(KMS), C(object_lock) whether single objects can be retained, and
           C(default_retention) V(LOCKED) or V(UNLOCKED) if the bucket has a retention policy.
-        - With O(location.provider=azure) also C(legal_hold), C(public_access) and C(soft_delete_days).
+        - With O(location.provider=azure) also C(legal_hold), C(public_access) and C(soft_delete_days). Where Azure Resource
+          Manager may be asked, C(tls_only), C(minimum_tls), C(block_public_access), C(shared_key_access) and C(retention_days),
+          too, and C(default_retention) is as at Google.
       returned: always
       type: dict
       sample: {versioning: Enabled, encryption: AES256, object_lock: true, default_retention: null}

@@ -27,8 +27,8 @@ description:
   - Backups that Velero made are never deleted, since only Velero knows what else hangs on them. They take no places either, since
     Velero may delete them at any time.
   - The permission set V(pruner) of M(stowage.kubernetes.aws_trust) and M(stowage.kubernetes.minio_trust) is all it needs.
-  - M(stowage.kubernetes.restore) does not take such a lease yet. Do not prune a backup while it is being restored; a
-    O(min_age) of a day keeps what the rules have only just let go.
+  - M(stowage.kubernetes.restore) holds such a lease while it reads a backup, if it may write in the location. Where it may not, and says
+    so, do not prune a backup while it is being restored; a O(min_age) of a day keeps what the rules have only just let go.
   - In check mode the result says exactly what would be deleted, except for what the store itself will refuse.
 options:
   cluster:
@@ -100,7 +100,7 @@ options:
     description:
       - Sweep what belongs to nothing as well. That is what captures left that were never finished and what is left of
         interrupted deletions, both known by a reservation of ours past its deadline, and the reports of restores whose
-        backup is gone.
+        backup is gone. So are keys of leases that say nothing any more.
       - Files without a reservation may be another tool's, and stay.
     type: bool
     default: true
@@ -216,6 +216,11 @@ retention:
       type: list
       elements: str
       sample: []
+    swept_leases:
+      description: How many keys of leases went that said nothing any more.
+      returned: always
+      type: int
+      sample: 12
 error_code:
   description: What went wrong, for programs. One of a list that only grows.
   returned: failure

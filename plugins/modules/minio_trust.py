@@ -14,21 +14,24 @@ version_added: 0.2.0
 author:
   - Stowage contributors (@stowage)
 description:
-  - Makes a user with a policy that allows one permission set below the location's prefix, and an access key for it.
-  - Then proves it. The new key does what it is for, and is refused elsewhere - in the folder of another cluster, outside of the
+  - Makes a policy that allows one permission set below the location's prefix, and lets somebody have it - a user of its own with
+    an access key (O(secret_path)), users that are there (O(members)), users and groups of a directory (O(ldap_users),
+    O(ldap_groups)), or identities of an OpenID provider (O(web_identity)).
+  - Then proves it. The new key, or an identity of O(verify_tokens) or O(verify_ldap), does what it is for, and is refused elsewhere - in the folder of another cluster, outside of the
     prefix, and for what the permission set does not have. Nobody gets in without a key. All requests of the proof are harmless,
     also where they are allowed.
   - What others have set up in MinIO is left alone.
 options:
   state:
     description:
-      - V(absent) deletes the access keys, the user and the policy, if nobody else depends on them.
+      - V(absent) deletes the access keys, the user, the group and the policy, if nobody else depends on them. Leave
+        O(ldap_users) and O(ldap_groups) as they were, for others of the directory who have the policy keep it from being deleted.
     type: str
     choices: [present, absent]
     default: present
   name:
     description:
-      - Name of the user and of the policy.
+      - Name of the policy, of the user and of the group.
     type: str
     required: true
   location_account:
@@ -48,7 +51,9 @@ options:
   secret_path:
     description:
       - The file that keeps the access key and its secret, as JSON with C(access_key) and C(secret_key). It is made with mode 0600.
-      - If it is not there, or its key does not work any more, a new key is made. Needed with O(state=present).
+      - If it is not there, or its key does not work any more, a new key is made.
+      - Needed with O(state=present), unless O(members), O(ldap_users), O(ldap_groups) or O(web_identity) say who else has the
+        policy. There is no user then.
     type: path
   rotate:
     description:
@@ -56,6 +61,85 @@ options:
       - With O(verify=false) the old key stays as it is.
     type: bool
     default: false
+  members:
+    description:
+      - Users of MinIO that are there already. They are put into a group O(name) that has the policy, and others are taken out of it.
+      - What else these users may do is not looked at, and nothing is tried as one of them - without a key or a token of the trust
+        the lines of the permission set are unknown.
+    type: list
+    elements: str
+  web_identity:
+    description:
+      - Whether identities have the policy whose tokens name it. MinIO gives a session to a token of the OpenID provider that it is
+        set up with, and takes the policies from the claim C(policy), or the one that C(claim_name) says.
+      - Whoever can choose that claim can choose the policy, so it must be the provider that decides it.
+      - A provider with a C(role_policy) of its own does not look at claims, and is not what this is for.
+    type: bool
+    default: false
+  ldap_users:
+    description:
+      - Distinguished names of users of the directory that MinIO is set up with. They have the policy, and others of the directory
+        lose it.
+      - A MinIO with a directory has no users and groups of its own, and so neither O(secret_path) nor O(members).
+      - A location has no method to log in so. Whoever does gets the keys of a session, or makes an access key with them.
+    type: list
+    elements: str
+  ldap_groups:
+    description:
+      - The same for groups of the directory.
+    type: list
+    elements: str
+  verify_tokens:
+    description:
+      - Files with tokens of the OpenID provider, to be tried. Each that gets a session is proven like a key, by lines of its own
+        that begin with C(token_NAME_).
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Names the lines of the proof.
+        type: str
+        required: true
+      path:
+        description:
+          - The file.
+        type: path
+        required: true
+      expected:
+        description:
+          - Whether it gets a session.
+        type: str
+        required: true
+        choices: [allowed, refused]
+  verify_ldap:
+    description:
+      - Users of the directory, to be tried. Each that gets a session is proven like a key, by lines of its own that begin with
+        C(ldap_NAME_).
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Names the lines of the proof.
+        type: str
+        required: true
+      username:
+        description:
+          - How the user logs in.
+        type: str
+        required: true
+      password:
+        description:
+          - The password.
+        type: str
+        required: true
+      expected:
+        description:
+          - Whether the user gets a session.
+        type: str
+        required: true
+        choices: [allowed, refused]
   verify_as:
     description:
       - Others who must be refused, such as the writer of another cluster.
@@ -113,6 +197,30 @@ EXAMPLES = r"""
       access_key: admin
       secret_key: "{{ lookup('ansible.builtin.env', 'MINIO_ADMIN_SECRET') }}"
 
+- name: Let whoever is on call restore, with the keys that they have
+  stowage.kubernetes.minio_trust:
+    name: stowage-on-call-reader
+    location:
+      provider: minio
+      endpoint: https://minio.example.com:9000
+      bucket: backups
+    clusters: [prod-1, prod-2]
+    permissions: reader
+    members: [alice, bob]
+
+- name: Let pods write without keys, by tokens that name the policy
+  stowage.kubernetes.minio_trust:
+    name: stowage-prod-1-writer
+    location:
+      provider: minio
+      endpoint: https://minio.example.com:9000
+      bucket: backups
+    clusters: [prod-1]
+    web_identity: true
+    verify_tokens:
+      - {name: backup, path: /run/tokens/backup, expected: allowed}
+      - {name: other, path: /run/tokens/other, expected: refused}
+
 - name: Show what the administrator of MinIO is asked to do
   stowage.kubernetes.minio_trust:
     name: stowage-prod-1-reader
@@ -163,7 +271,9 @@ trust:
           seen: s3:DeleteObject was refused (AccessDenied).
           fix: ""
     auth:
-      description: What belongs into C(auth) of a location that uses the trust, beside the secret key of O(secret_path).
+      description:
+        - What belongs into C(auth) of a location that uses the trust, beside the secret key of O(secret_path) or the file with the
+          token. Empty if neither is.
       returned: if O(render_only) is not set
       type: dict
       sample: {method: access_key, access_key: JKH3L5Q9G2}
@@ -173,7 +283,7 @@ trust:
       type: str
       sample: /root/keys/prod-1-writer.json
     documents:
-      description: The policy.
+      description: The policy, and the group and the names of the directory if there are any.
       returned: always
       type: dict
       sample: {policy: {Version: "2012-10-17", Statement: []}}
@@ -214,6 +324,10 @@ ARGUMENTS: ArgumentSpec = {
     },
     "secret_path": {"type": "path", "no_log": False},
     "rotate": {"type": "bool", "default": False},
+    "members": {"type": "list", "elements": "str"},
+    "web_identity": {"type": "bool", "default": False},
+    "ldap_users": {"type": "list", "elements": "str"},
+    "ldap_groups": {"type": "list", "elements": "str"},
     "verify_as": {
         "type": "list",
         "elements": "dict",
@@ -221,6 +335,26 @@ ARGUMENTS: ArgumentSpec = {
             "name": {"type": "str", "required": True},
             "access_key": {"type": "str", "required": True, "no_log": False},
             "secret_key": {"type": "str", "required": True, "no_log": True},
+        },
+    },
+    "verify_tokens": {
+        "type": "list",
+        "elements": "dict",
+        "no_log": False,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "path": {"type": "path", "required": True},
+            "expected": {"type": "str", "required": True, "choices": ["allowed", "refused"]},
+        },
+    },
+    "verify_ldap": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "username": {"type": "str", "required": True},
+            "password": {"type": "str", "required": True, "no_log": True},
+            "expected": {"type": "str", "required": True, "choices": ["allowed", "refused"]},
         },
     },
 }

@@ -60,6 +60,8 @@ options:
       - V(own) restores a volume only into the cluster that it came from. Elsewhere its claim gets a new, empty volume, so that
         two clusters never write one disk.
       - V(reuse) restores volumes as they are, because the target takes them over.
+      - Snapshots of volumes are treated like volumes. Where they are restored, they stand for the snapshot that was taken, with
+        C(deletionPolicy=Retain).
     type: str
     choices:
       - own
@@ -80,6 +82,16 @@ options:
       - Let the task succeed, with a warning, if the restore ends V(PartiallyFailed).
     type: bool
     default: false
+  lease_wait:
+    description:
+      - How long to wait while another restore into the cluster, or a backup of it, is under way from the same folder. A duration such as V(30m), or V(0).
+      - After that the task fails with C(lease_held). What was killed holds its lease for two minutes at least, and for up to half
+        an hour if it had worked for long.
+      - While a backup is restored, M(stowage.kubernetes.backup_retention) and O(stowage.kubernetes.backup#module:state=absent) do not
+        remove it.
+    type: str
+    default: 10m
+    version_added: 0.2.0
   diff_path:
     description:
       - In diff mode, file on the machine where the task runs for the whole diff, one JSON document a line. It gets mode 0600.
@@ -248,7 +260,7 @@ restore:
           elements: str
           sample: [spec.replicas]
         data_not_restored:
-          description: Whether it is a claim or volume whose data is not brought back.
+          description: Whether it is a claim, volume or snapshot whose data is not brought back.
           returned: if it is so
           type: bool
           sample: true
@@ -258,7 +270,7 @@ restore:
           type: bool
           sample: true
     data_not_restored:
-      description: Claims and volumes whose data is not brought back, the first 100.
+      description: Claims, volumes and snapshots whose data is not brought back, the first 100.
       returned: always
       type: list
       elements: str
@@ -295,6 +307,26 @@ restore:
       returned: always
       type: float
       sample: 4.8
+lease:
+  description: The lease on the cluster, and that on the backup which is read.
+  returned: if something was done
+  type: dict
+  contains:
+    held:
+      description: Whether it was held to the end. It is not if the location cannot be written, which RV(lease.message) says.
+      returned: always
+      type: bool
+      sample: true
+    waited:
+      description: Seconds that other tasks were waited for.
+      returned: always
+      type: float
+      sample: 0.0
+    message:
+      description: Why it was not held, or not as well as it should be.
+      returned: always
+      type: str
+      sample: ""
 error_code:
   description: What went wrong, for programs. One of a list that only grows.
   returned: failure
@@ -332,6 +364,7 @@ ARGUMENTS: ArgumentSpec = {
     "preserve_node_ports": {"type": "bool", "default": False},
     "allow_other_cluster": {"type": "bool", "default": False},
     "allow_partial": {"type": "bool", "default": False},
+    "lease_wait": {"type": "str", "default": "10m"},
     "diff_path": {"type": "path"},
     "report_dir": {"type": "path"},
 }

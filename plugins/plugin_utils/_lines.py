@@ -57,12 +57,12 @@ def format_size(size: float) -> str:
     return f"{size:.1f} {_UNITS[-1]}"
 
 
-def clean(text: str) -> str:
+def clean(text: str, longest: int = _LONGEST) -> str:
     """Text without control and formatting characters (terminal escapes, bidirectional overrides), of bounded length."""
     shown = "".join(
         "?" if unicodedata.category(character)[0] in "CZ" and character != " " else character for character in text
     )
-    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 
 def grant(state: object, host: str, now: float) -> tuple[dict[str, float], bool]:

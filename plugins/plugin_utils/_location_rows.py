@@ -15,6 +15,9 @@ import typing as t
 
 _LONGEST: t.Final = 250
 _WIDEST: t.Final = 24
+_MOST: t.Final = 10
+"""Findings of one location that are told."""
+
 _GAP: t.Final = "  "
 _NOTHING: t.Final = "-"
 
@@ -35,7 +38,7 @@ def summarize(result: object) -> dict[str, t.Any]:
 
 def _of_report(report: Tree) -> dict[str, t.Any]:
     counts = report["counts"]
-    first = _first(report["checks"])
+    worst = _worst(report["checks"])
     return {
         "verdict": "failed" if not report["fit"] else "warning" if counts["warning"] else "passed",
         "address": str(report["address"]) + (f" at {report['endpoint']}" if report["endpoint"] else ""),
@@ -44,17 +47,23 @@ def _of_report(report: Tree) -> dict[str, t.Any]:
         "failed": int(counts["failed"]),
         "warnings": int(counts["warning"]),
         "unknown": int(counts["unknown"]),
-        "finding": _cut(f"{first['id']}: {first['seen']}") if first else "",
-        "fix": _cut(str(first["fix"])) if first else "",
-        "error_code": str(first["error_code"]) if first else "",
+        "findings": [
+            _told(f"{check['id']}: {check['seen']}", str(check["fix"]), str(check["error_code"]))
+            for check in worst[:_MOST]
+        ],
+        "more_findings": max(len(worst) - _MOST, 0),
     }
 
 
-def _first(checks: t.Sequence[Tree]) -> Tree | None:
-    """The first of the worst: failures, then permissions that remained unknown (they make a location unfit too), warnings."""
+def _worst(checks: t.Sequence[Tree]) -> list[Tree]:
+    """Failures, and permissions that remained unknown (they make a location unfit too); the warnings if there are none."""
     unknown = [check for check in checks if check["verdict"] == "unknown" and check["layer"] == "permission"]
     of = {verdict: [check for check in checks if check["verdict"] == verdict] for verdict in ("failed", "warning")}
-    return next(iter([*of["failed"], *unknown, *of["warning"]]), None)
+    return [*of["failed"], *unknown] or of["warning"]
+
+
+def _told(finding: str, fix: str, code: str) -> dict[str, str]:
+    return {"finding": _cut(finding), "fix": _cut(fix), "error_code": code}
 
 
 def _of_failure(result: Tree) -> dict[str, t.Any]:
@@ -76,9 +85,8 @@ def _of_failure(result: Tree) -> dict[str, t.Any]:
         "failed": 0,
         "warnings": 0,
         "unknown": 0,
-        "finding": _cut(finding),
-        "fix": _cut(fix),
-        "error_code": code,
+        "findings": [_told(finding, fix, code)],
+        "more_findings": 0,
     }
 
 
@@ -103,7 +111,8 @@ def _table(names: tuple[str, ...], rows: t.Sequence[tuple[tuple[str, ...], Tree]
     lines = [_line(heads, widths)]
     for line, (_key, one) in zip(cells, rows, strict=True):
         lines += _fitting(line, widths, width)
-        lines += _indented(_finding(one), width) + _indented(one["fix"] and f"Fix: {one['fix']}", width)
+        lines += [line for found in one["findings"] for line in _shown(found, width)]
+        lines += _indented(f"And {one['more_findings']} more." if one["more_findings"] else "", width)
     return lines
 
 
@@ -112,10 +121,8 @@ def _cells(one: Tree) -> tuple[str, ...]:
     return (one["provider"] or _NOTHING, "yes" if one["fit"] else "NO", *counts, one["address"] or _NOTHING)
 
 
-def _finding(one: Tree) -> str:
-    """The finding, and how many more there are of its kind."""
-    more = (one["failed"] or (one["warnings"] if one["fit"] else 0)) - 1
-    return f"{one['finding']} (and {more} more)" if more > 0 else str(one["finding"])
+def _shown(found: Tree, width: int) -> list[str]:
+    return _indented(found["finding"], width) + _indented(found["fix"] and f"Fix: {found['fix']}", width)
 
 
 def _line(cells: t.Sequence[str], widths: t.Sequence[int]) -> str:

@@ -24,10 +24,15 @@ VELERO_LABELS: t.Final = ("velero.io/backup-name", "velero.io/restore-name")
 JOB_LABELS: t.Final = ("controller-uid", "batch.kubernetes.io/controller-uid")
 
 
-def canonical(value: Object) -> Object:
-    """A copy without status and whatever else a server or controller sets."""
+def canonical(value: Object, *, status: bool = False, asked: t.Collection[str] = ()) -> Object:
+    """A copy without whatever a server or controller sets.
+
+    :param status: its status is a field like any other.
+    :param asked: what :func:`asked_for` says of the object as it was.
+    """
     out = copy.deepcopy(value)
-    out.pop("status", None)
+    if not status:
+        out.pop("status", None)
     meta = out["metadata"]
     for name in SERVER_METADATA:
         meta.pop(name, None)
@@ -35,6 +40,8 @@ def canonical(value: Object) -> Object:
     _drop(meta, "labels", VELERO_LABELS)
     for owner in meta.get("ownerReferences", ()):
         owner.pop("uid", None)
+    if out["kind"] == "Service":
+        _service(out, asked)
     special = _SPECIAL.get(out["kind"])
     if special is not None:
         special(out)
@@ -51,14 +58,37 @@ def _drop(holder: Object, field: str, names: t.Iterable[str]) -> None:
         del holder[field]
 
 
-def _service(out: Object) -> None:
+def _service(out: Object, asked: t.Collection[str]) -> None:
     spec = out["spec"]
-    if spec.get("clusterIP") != "None":
+    if spec.get("clusterIP") != "None" and "clusterIP" not in asked:
         spec.pop("clusterIP", None)
         spec.pop("clusterIPs", None)
-    spec.pop("healthCheckNodePort", None)
+    if "healthCheckNodePort" not in asked:
+        spec.pop("healthCheckNodePort", None)
     for port in spec.get("ports", ()):
-        port.pop("nodePort", None)
+        if _node_port(port) not in asked:
+            port.pop("nodePort", None)
+
+
+def _node_port(port: Object) -> str:
+    return f"nodePort of {port['port']}/{port.get('protocol', 'TCP')}"
+
+
+def asked_for(value: Object) -> frozenset[str]:
+    """Addresses and ports of a Service that its user chose: managedFields or the last applied manifest say so."""
+    if value["kind"] != "Service":
+        return frozenset()
+    text = (value["metadata"].get("annotations") or {}).get("kubectl.kubernetes.io/last-applied-configuration", "{}")
+    spec = json.loads(text).get("spec", {})
+    found = {name for name in ("clusterIP", "healthCheckNodePort") if spec.get(name)}
+    found |= {_node_port(port) for port in spec.get("ports", ()) if port.get("nodePort")}
+    for path in field_owners(value):
+        parts = path.split("/f:")
+        if parts[:2] == ["", "spec"] and parts[2] in {"clusterIP", "clusterIPs", "healthCheckNodePort"}:
+            found.add(parts[2].removesuffix("s"))
+        elif parts[:2] == ["", "spec"] and parts[-1] == "nodePort":
+            found.add(_node_port(json.loads(path.partition("/k:")[2].partition("/f:")[0])))
+    return frozenset(found)
 
 
 def _volume(out: Object) -> None:
@@ -88,7 +118,6 @@ def _job(out: Object) -> None:
 
 
 _SPECIAL: t.Final[dict[str, t.Callable[[Object], None]]] = {
-    "Service": _service,
     "PersistentVolume": _volume,
     "Secret": _secret,
     "Pod": _pod,

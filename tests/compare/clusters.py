@@ -53,6 +53,7 @@ def compare(
     managers: bool = True,
     extra: bool = True,
     owners: bool = True,
+    statuses: bool = True,
 ) -> Report:
     """Compare what users made.
 
@@ -60,6 +61,7 @@ def compare(
     :param managers: whether field managers must be as they were.
     :param extra: whether objects that only the target has are findings.
     :param owners: whether owner references must be there; Velero drops them.
+    :param statuses: whether the status of a custom resource without a status subresource must be there; Velero drops it.
     """
     report = Report()
     for key, value in sorted(source.objects.items(), key=lambda pair: pair[0]):
@@ -70,7 +72,18 @@ def compare(
         if other is None:
             report.missing.append(str(key))
             continue
-        _one(report, key, value, other, target, managers=managers, owners=owners)
+        status = statuses and source.status_is_field(key)
+        asked = canonical.asked_for(value)
+        left, right = (canonical.canonical(one, status=status, asked=asked) for one in (value, other))
+        if not owners:
+            left["metadata"].pop("ownerReferences", None)
+            right["metadata"].pop("ownerReferences", None)
+        where = list(canonical.paths(left, right))
+        if where:
+            report.different.append(f"{key}: {', '.join(where[:8])}")
+        _owners(report, key, other, target)
+        if managers:
+            _managers(report, key, value, other)
     if extra:
         report.extra = sorted(
             str(key)
@@ -81,25 +94,18 @@ def compare(
     return report
 
 
-def _one(
-    report: Report, key: Id, value: Object, other: Object, target: Snapshot, *, managers: bool, owners: bool
-) -> None:
-    left, right = canonical.canonical(value), canonical.canonical(other)
-    if not owners:
-        left["metadata"].pop("ownerReferences", None)
-        right["metadata"].pop("ownerReferences", None)
-    where = list(canonical.paths(left, right))
-    if where:
-        report.different.append(f"{key}: {', '.join(where[:8])}")
+def _owners(report: Report, key: Id, other: Object, target: Snapshot) -> None:
     for reference in other["metadata"].get("ownerReferences", ()):
         if reference["uid"] not in target.uids:
             report.owners.append(f"{key}: owner {reference['kind']} {reference['name']} has another uid")
-    if managers:
-        if canonical.applied(value) != canonical.applied(other):
-            report.managers.append(f"{key}: not the same appliers")
-        fields = canonical.new_owners(value, other)
-        if fields:
-            report.managers.append(f"{key}: an applier would meet conflicts at {', '.join(fields[:5])}")
+
+
+def _managers(report: Report, key: Id, value: Object, other: Object) -> None:
+    if canonical.applied(value) != canonical.applied(other):
+        report.managers.append(f"{key}: not the same appliers")
+    fields = canonical.new_owners(value, other)
+    if fields:
+        report.managers.append(f"{key}: an applier would meet conflicts at {', '.join(fields[:5])}")
 
 
 def _dependents(report: Report, source: Snapshot, target: Snapshot, wanted: t.Callable[[Id], bool]) -> None:

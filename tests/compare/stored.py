@@ -77,6 +77,14 @@ class Snapshot:
         """The objects of one resource."""
         return {key: value for key, value in self.objects.items() if key.resource == resource}
 
+    def status_is_field(self, key: Id) -> bool:
+        """Whether a custom resource has no status subresource in the version that it is compared in."""
+        definition = self.objects.get(Id("customresourcedefinitions.apiextensions.k8s.io", "", key.resource))
+        version = self.objects[key]["apiVersion"].rpartition("/")[2]
+        return definition is not None and not any(
+            "status" in one.get("subresources", ()) for one in definition["spec"]["versions"] if one["name"] == version
+        )
+
 
 def type_of(value: bytes) -> tuple[str, str]:
     """``apiVersion`` and ``kind`` of a stored value: JSON, or protobuf in the envelope ``k8s\\0``

@@ -15,7 +15,11 @@ import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive import commit as committing
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.layout import BackupPaths
-from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.manifest import KindRecord, Manifest
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.manifest import (
+    GroupRecord,
+    KindRecord,
+    Manifest,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.reservation import Reservation, reserve
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.writer import ArchiveSummary, ArchiveWriter
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.cutting import Item
@@ -77,8 +81,14 @@ def make_backup(
     fingerprint: str = "fingerprint",
     labels: t.Mapping[str, str] | None = None,
     expires_at: datetime.datetime | None = None,
+    incomplete: t.Sequence[Kind] = (),
+    groups_failed: t.Sequence[str] = (),
 ) -> Reservation:
-    """A whole backup of ours, committed."""
+    """A whole backup of ours, committed.
+
+    :param incomplete: kinds of which it lacks objects, all of them.
+    :param groups_failed: API groups that could not be seen.
+    """
     now = location.now()
     reservation = reserve(location, paths, now, datetime.timedelta(hours=1), host="here")
     summary = write_archive(location, objects, paths)
@@ -97,7 +107,11 @@ def make_backup(
         index=summary.directory,
         objects=summary.objects,
         raw_bytes=summary.raw_bytes,
-        kinds=[KindRecord.of(kind, count=count, revision="7") for kind, count in summary.counts.items()],
+        kinds=[
+            *(KindRecord.of(kind, count=count, revision="7") for kind, count in summary.counts.items()),
+            *(KindRecord.of(kind, complete=False, reason="it is forbidden") for kind in incomplete),
+        ],
+        groups_failed=[GroupRecord(group, "v1", "no answer") for group in groups_failed],
     )
     info = committing.CommitInfo(
         phase=phase,

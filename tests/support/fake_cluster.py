@@ -65,6 +65,8 @@ class FakeCluster:
         """Resource -> the revision that its own store is ahead of the cluster's."""
         self.stale: dict[str, str] = {}
         """Group -> version that cannot be seen."""
+        self.without_status: set[str] = set()
+        """Resources that have no status subresource."""
         self.revision = 100
         self.compacted = 0
         self.hook: t.Callable[[str, str, dict[str, str]], None] = lambda _method, _path, _query: None
@@ -154,10 +156,11 @@ class FakeCluster:
         """Serve what a CustomResourceDefinition defines."""
         spec = definition["spec"]
         named = f"{spec['names']['plural']}.{spec['group']}"
+        served = {(one.resource, one.version) for one in self.kinds}
         for version in spec["versions"]:
-            self.kinds.append(
-                kind(named, spec["names"]["kind"], version=version["name"], namespaced=spec.get("scope") != "Cluster")
-            )
+            if (named, version["name"]) not in served:
+                namespaced = spec.get("scope") != "Cluster"
+                self.kinds.append(kind(named, spec["names"]["kind"], version=version["name"], namespaced=namespaced))
 
     def connection(self, progress: Progress | None = None) -> Connection:
         """Something that can be used like a connection."""
@@ -221,6 +224,9 @@ class FakeConnection:
                         "responseKind": {"kind": one.kind},
                         "scope": "Namespaced" if one.namespaced else "Cluster",
                         "verbs": sorted(one.verbs),
+                        "subresources": []
+                        if one.resource in self._cluster.without_status
+                        else [{"subresource": "status"}],
                     }
                 )
         items: list[Document] = [

@@ -67,7 +67,7 @@ class NoPause(threading.Event):
 
 
 class WritableConnection(FakeConnection):
-    """Takes writes too; a definition that is created is served at once."""
+    """Takes writes too; what a definition defines is served at once."""
 
     def __init__(self, cluster: FakeCluster, progress: Progress) -> None:
         super().__init__(cluster, progress)
@@ -97,13 +97,15 @@ class WritableConnection(FakeConnection):
             raise fake_cluster.failure(404, "NotFound", "no such object")
         after = _merged(before, document) if method == "PATCH" and before is not None else document
         metadata = after["metadata"]
+        if sum(one.get("controller") is True for one in metadata.get("ownerReferences") or ()) > 1:
+            raise fake_cluster.failure(422, "Invalid", "Only one reference can have Controller set to true")
         metadata.pop("uid", None)
         if before is not None:
             metadata["uid"] = before["metadata"]["uid"]
         if method == "POST":
             metadata["managedFields"] = [{"manager": query["fieldManager"], "operation": "Update"}]
         self._cluster.put(of, after)
-        if of is CRDS and before is None:
+        if of is CRDS:
             self._cluster.serve(after)
         found = self._cluster.find(of, name, namespace)
         assert found is not None
@@ -150,16 +152,27 @@ class Stage:
         self._numbers = itertools.count(1)
 
     def restore(
-        self, *objects: Archived, check: bool = False, selection: t.Mapping[str, t.Any] | None = None, **options: t.Any
+        self,
+        *objects: Archived,
+        check: bool = False,
+        selection: t.Mapping[str, t.Any] | None = None,
+        backup: t.Mapping[str, t.Any] | None = None,
+        without: t.Sequence[str] = (),
+        **options: t.Any,
     ) -> Done:
         """Back these objects up, and restore them.
 
+        :param backup: what ``make_backup`` is told beside the objects.
+        :param without: files that the backup has lost.
         :param options: those of a restore; ``cluster_uid`` says which cluster they are of.
         """
         number = next(self._numbers)
         paths = BackupPaths("east", f"backup-{number}")
         ordered = sorted(objects, key=lambda pair: (pair[0].resource, pair[1].key))
-        archives.make_backup(self._location, ordered, paths=paths, cluster_uid=options.pop("cluster_uid", "the-uid"))
+        uid = options.pop("cluster_uid", "the-uid")
+        archives.make_backup(self._location, ordered, paths=paths, cluster_uid=uid, **(backup or {}))
+        for name in without:
+            self._path.joinpath("location", paths.tarball).with_name(name).unlink()
         progress = Progress()
         progress.stopped = NoPause()
         connection = WritableConnection(self.cluster, progress)

@@ -5,7 +5,7 @@
 """A location in memory that implements the interface in full, with faults to order.
 
 ``MemoryLocation.fault`` is called with the name of each operation and its key before the operation (``create``,
-``write``, ``commit``, ``abort``, ``read``, ``read_range``, ``open``, ``stat``, ``list``, ``list_folders``, ``delete``,
+``write``, ``commit``, ``abort``, ``read``, ``read_range``, ``open``, ``stat``, ``list``, ``list_names``, ``delete``,
 ``uploads``, ``abort_upload``): a test raises from it, changes ``objects``, or waits. ``lost`` names keys whose creation
 succeeds but whose answer is lost: the operation then raises ``outcome_unknown``.
 """
@@ -195,11 +195,11 @@ class MemoryLocation(Location):
             found = [self._info(key) for key in self.keys() if key.startswith(prefix)]
         yield from found
 
-    def list_folders(self, prefix: str) -> t.Iterator[str]:
-        self.touch("list_folders", prefix)
+    def list_names(self, prefix: str) -> t.Iterator[str]:
+        self.touch("list_names", prefix)
         assert not prefix or prefix.endswith("/")
-        rests = (key[len(prefix) :] for key in self.keys() if key.startswith(prefix))
-        yield from sorted({rest.partition("/")[0] for rest in rests if "/" in rest})
+        rests = (key[len(prefix) :].partition("/") for key in self.keys() if key.startswith(prefix))
+        yield from sorted({name + slash for name, slash, _dummy in rests})
 
     def delete(self, keys: t.Sequence[str]) -> Failures:
         failures = []

@@ -93,6 +93,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _answer  # noqa: N815 - as the base class wants them
 
+    def version_string(self) -> str:
+        """What the server calls itself."""
+        return super().version_string() if self.server.named is None else self.server.named
+
     def date_time_string(self, timestamp: float | None = None) -> str:
         """The time, as far off as the server's clock is."""
         now = datetime.datetime.fromtimestamp(timestamp or time.time(), datetime.UTC) + self.server.ahead
@@ -110,6 +114,7 @@ class OddServer(http.server.ThreadingHTTPServer):
     def __init__(self, pair: Pair | None = None, *, context: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.ahead = datetime.timedelta(0)
+        self.named: str | None = None
         self.seen: list[tuple[str, str]] = []
         self.closing = threading.Event()
         if pair is not None:

@@ -7,19 +7,20 @@
 from __future__ import annotations
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.connection import ApiStatusError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._progress import Progress
 from support.fake_cluster import FakeCluster
+from support.fake_restores import WritableConnection
 from support.scripted_api import Reply, Request, ScriptedApi, as_status
 
 
 def served(cluster: FakeCluster) -> ScriptedApi:
-    """An API server over HTTP on loopback; use it with ``running()``."""
+    """An API server over HTTP on loopback, which takes writes too; use it with ``running()``."""
 
     def answer(request: Request) -> Reply:
         query = list(request.query.items())
+        connection = WritableConnection(cluster, Progress())
         try:
-            response = cluster.connection().request(
-                request.method, request.path, query=query, body=request.body or None
-            )
+            response = connection.request(request.method, request.path, query=query, body=request.body or None)
         except ApiStatusError as error:
             return as_status(error.status, error.reason, error.message)
         return Reply(response.body)

@@ -7,31 +7,65 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Mapping
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 
 
 @functools.cache
-def functions(path: Path) -> dict[str, str]:
-    """The tests of a file with their text, decorators included, and what the file says outside of functions."""
-    source = path.read_text(encoding="utf-8")
-    tree = ast.parse(source)
-    outside = "".join(ast.unparse(node) for node in tree.body if not isinstance(node, ast.FunctionDef))
-    tests = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
-    return {node.name: ast.unparse(node) + outside for node in tests}
+def functions(path: Path) -> frozenset[str]:
+    """The tests of a file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return frozenset(name for name in names if name.startswith("test_"))
 
 
-def missing(name: str, folders: Mapping[str, Path]) -> str:
-    """What is wrong with the name of a test, `folder/file::test[parameter]`; empty if it is there."""
-    place, _colons, test = name.partition("::")
-    folder, _slash, file = place.partition("/")
-    path = folders.get(folder, TESTS / "nowhere") / file
-    if not path.is_file():
-        return f"there is no file {place}"
-    function, _bracket, parameter = test.partition("[")
-    text = functions(path).get(function)
-    if text is None:
-        return f"{place} has no test {function}"
-    return "" if parameter.removesuffix("]") in text else f"{test} has no such parameter"
+def collected(paths: Iterable[Path]) -> frozenset[str]:
+    """The tests of files with their parameters, `file::test[parameters]`, as pytest finds them."""
+    with tempfile.TemporaryDirectory() as cache:
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-o", f"cache_dir={cache}", *map(str, paths)]
+        done = subprocess.run(command, cwd=TESTS.parent, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise AssertionError(done.stdout + done.stderr)
+    return frozenset(line for line in done.stdout.splitlines() if "::" in line)
+
+
+class Named:
+    """The tests that a table names, as `folder/file::test[parameter]`."""
+
+    def __init__(self, folders: Mapping[str, Path], names: Iterable[str]) -> None:
+        self._folders = folders
+        self._names = frozenset(names)
+
+    def missing(self, name: str) -> str:
+        """What is wrong with the name of a test; empty if it is there."""
+        place, _colons, test = name.partition("::")
+        path = self._path(name)
+        if not path.is_file():
+            return f"there is no file {place}"
+        function, bracket, rest = test.partition("[")
+        if function not in functions(path):
+            return f"{place} has no test {function}"
+        if bracket and not self._has(path, function, rest.removesuffix("]")):
+            return f"{test} has no such parameter"
+        return ""
+
+    def _path(self, name: str) -> Path:
+        folder, _slash, file = name.partition("::")[0].partition("/")
+        return (self._folders.get(folder, TESTS / "nowhere") / file).resolve()
+
+    def _has(self, path: Path, function: str, parameter: str) -> bool:
+        """Whether the parameter is the whole of what pytest puts in brackets, or what is between two of its hyphens."""
+        start = f"{path.relative_to(TESTS.parent)}::{function}["
+        found = [one.removeprefix(start).removesuffix("]") for one in self._collected if one.startswith(start)]
+        return any(f"-{parameter}-" in f"-{one}-" for one in found)
+
+    @functools.cached_property
+    def _collected(self) -> frozenset[str]:
+        """Of all files of which a parameter is named: what takes long is to begin."""
+        paths = {self._path(name) for name in self._names if "[" in name}
+        return collected(sorted(path for path in paths if path.is_file()))

@@ -151,7 +151,10 @@ def test_a_bucket_that_is_fit(store: S3Store) -> None:
     for name in ("tls", "certificate_expiry", "clock", "credentials", "bucket", "listing", "upload", "versioning"):
         assert seen[name] == "passed", name
     assert seen["conditional_create"] == "passed"
-    assert seen["anonymous_listing"] == "passed"
+    for name in ("anonymous_listing", "anonymous_reading", "anonymous_writing", "policy_status", "bucket_acl"):
+        assert seen[name] == "passed", name
+    assert seen["account_public_access_block"] == "unsupported"
+    assert seen["replication"] in {"passed", "unsupported"}
     assert found["settings"]["versioning"] == "Enabled"
     assert traces(store, bucket) == before
 
@@ -300,8 +303,21 @@ REAL = r"uploadId=(?![0-9a-f]{64}(&|$))"
         (Fault(slow_down(), "PUT", REAL), [("upload", "throttled")]),
         (Fault(cut_request(3), "PUT", REAL), [("upload", "endpoint_unreachable")]),
         (Fault(reset(), "GET", REAL), [("upload", "endpoint_unreachable")]),
+        (Fault(swallow(), "POST", "uploads"), [("upload", "endpoint_unreachable")]),
+        (Fault(reset(), "POST", "uploads"), [("upload", "endpoint_unreachable")]),
+        (Fault(slow_down(), "POST", "uploads"), [("upload", "throttled")]),
     ],
-    ids=["lost abort", "reset abort", "busy abort", "busy part", "cut part", "reset list"],
+    ids=[
+        "lost abort",
+        "reset abort",
+        "busy abort",
+        "busy part",
+        "cut part",
+        "reset list",
+        "lost beginning",
+        "reset beginning",
+        "busy beginning",
+    ],
 )
 def test_what_breaks_in_the_middle_leaves_nothing(
     plain_minio: MinIO, fault: Fault, fails: list[tuple[str, str]]
@@ -328,7 +344,9 @@ def test_a_probe_that_is_killed_leaves_at_most_an_upload_and_that_is_swept(
         kill_at(held.hit, "backup_location_info", {"location": location, "cluster": CLUSTER})
     assert traces(plain_minio, bucket) == [f"upload {PREFIX}/{aim.upload_key}"]
     location = options(plain_minio, bucket)
-    assert verdicts(look(location, cluster=CLUSTER))["leftovers"] == "passed", "it may be a probe at work"
+    found = look(location, cluster=CLUSTER)
+    assert verdicts(found)["leftovers"] == "passed", "it may be a probe at work"
+    assert any("1 of probes began less than an hour ago" in check["seen"] for check in found["checks"])
     assert traces(plain_minio, bucket) == [f"upload {PREFIX}/{aim.upload_key}"]
     monkeypatch.setattr(probe_file, "STALE", STALE * 0)
     prober = open_prober(location, {}, aim)
@@ -373,6 +391,45 @@ def test_a_public_bucket(minio: MinIO) -> None:
     assert found["fit"] is False
 
 
+def let_anybody(store: S3Store, bucket: str, action: str, below: str) -> None:
+    """Lets anybody do something with the objects below a prefix."""
+    resource = f"arn:aws:s3:::{bucket}/{below}*"
+    statement = {"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": [action], "Resource": [resource]}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    store.client().put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["an object", "nothing"])
+@pytest.mark.parametrize(
+    ("action", "tried"),
+    [
+        ("s3:GetObject", "anonymous_reading"),
+        ("s3:PutObject", "anonymous_writing"),
+        ("s3:DeleteObject", "anonymous_writing"),
+    ],
+)
+def test_a_bucket_that_anybody_may_use(store: S3Store, action: str, tried: str, there: bool) -> None:
+    """MinIO says of each of these policies that it is not public. SeaweedFS lets nobody write all the same."""
+    bucket = new_bucket(store, versioning=True)
+    if there:
+        store.write(bucket, f"{PREFIX}/clusters/{CLUSTER}/backups/b/x", b"x")
+    let_anybody(store, bucket, action, f"{PREFIX}/")
+    before = traces(store, bucket)
+    found = look(options(store, bucket))
+    expected = ["policy_status", *([tried] if store.name == "minio" or action == "s3:GetObject" else [])]
+    assert failures(found) == [(name, "bucket_public") for name in sorted(expected, reverse=True)]
+    assert found["fit"] is False
+    assert any(action in check["seen"] for check in found["checks"] if check["id"] == "policy_status")
+    assert traces(store, bucket) == before
+
+
+def test_what_anybody_may_read_elsewhere_is_not_the_location(minio: MinIO) -> None:
+    bucket = new_bucket(minio)
+    for below, verdict in (("photos/", "passed"), ("fle", "failed")):
+        let_anybody(minio, bucket, "s3:GetObject", below)
+        assert verdicts(look(options(minio, bucket)))["policy_status"] == verdict
+
+
 def test_a_rule_that_expires_backups(minio: MinIO) -> None:
     bucket = new_bucket(minio)
     rules: Any = [{"ID": "tidy", "Status": "Enabled", "Filter": {"Prefix": PREFIX}, "Expiration": {"Days": 30}}]
@@ -384,7 +441,7 @@ def test_a_rule_that_expires_backups(minio: MinIO) -> None:
 
 def test_a_prefix_that_others_use(store: S3Store) -> None:
     bucket = new_bucket(store)
-    store.write(bucket, f"{PREFIX}/photos/a.jpg", b"x")
+    store.write(bucket, f"{PREFIX}/dump.sql.gz", b"x")
     store.write(bucket, f"{PREFIX}/clusters/{CLUSTER}/notes/x", b"x")
     found = look(options(store, bucket), cluster=CLUSTER, engine="velero")
     assert verdicts(found)["foreign_names"] == "warning"

@@ -555,7 +555,7 @@ def test_a_public_container(azurite: Azurite, level: str, expected: set[tuple[st
 
 def test_a_prefix_that_others_use(azurite: Azurite) -> None:
     bucket = new_bucket(azurite)
-    azurite.write(bucket, f"{PREFIX}/photos/a.jpg", b"x")
+    azurite.write(bucket, f"{PREFIX}/dump.sql.gz", b"x")
     assert verdicts(look(options(azurite, bucket)))["foreign_names"] == "warning"
 
 

@@ -22,7 +22,7 @@ from faults import Fault, FaultProxy, answer, hold, reset, swallow
 from faults.proxy import Action
 from support import modules
 from support.killed import kill_at
-from testbed import FakeGcs, GoogleServer, Testbed
+from testbed import FakeGcs, GcpEmulator, GoogleServer, Testbed
 from testbed.google_objects import PROJECT_NUMBER
 from testbed.google_tokens import PROJECT, SKEWED, refused
 
@@ -149,6 +149,16 @@ def test_an_emulator_of_other_people(fake_gcs: FakeGcs) -> None:
     for name in ("encryption", "default_retention", "ownership", "public_access_block", "soft_delete"):
         assert seen[name] == "unsupported", name
     assert fake_gcs.keys(bucket) == []
+
+
+def test_an_emulator_that_says_that_everything_is_allowed(gcp_emulator: GcpEmulator) -> None:
+    """What it then does not do is found by doing it: a session of an upload cannot be cancelled there."""
+    bucket = gcp_emulator.create_bucket(f"probe-{uuid.uuid4().hex[:12]}")
+    found = look(options(gcp_emulator, bucket))
+    assert failures(found) == [("upload", "unsupported_by_store")]
+    assert actions(found, "allowed") == set(RIGHTS)
+    assert found["stopped_at"] == "permission"
+    assert gcp_emulator.keys(bucket) == []
 
 
 # permissions

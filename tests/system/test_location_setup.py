@@ -429,9 +429,12 @@ def test_only_an_empty_bucket_is_deleted(request: pytest.FixtureRequest, server:
         assert bring(location, check=check, state="absent")["changed"] is False
 
 
-def test_seaweedfs_deletes_what_is_not_empty_and_is_not_told_to(seaweedfs: SeaweedFS) -> None:
+@pytest.mark.parametrize("provider", ["minio", "aws"])
+def test_seaweedfs_deletes_what_is_not_empty_and_is_not_told_to(seaweedfs: SeaweedFS, provider: str) -> None:
+    """Whatever the location says that the store is."""
     bucket = seaweedfs.create_bucket(name())
-    assert failure(options(seaweedfs, bucket), state="absent")["error_code"] == "unsupported_by_store"
+    location = options(seaweedfs, bucket, provider=provider)
+    assert failure(location, state="absent")["error_code"] == "unsupported_by_store"
     assert exists(seaweedfs, bucket)
     seaweedfs.write(bucket, "x", b"x")
     seaweedfs.client().delete_bucket(Bucket=bucket)

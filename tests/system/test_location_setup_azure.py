@@ -19,7 +19,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.regi
 from support import modules
 from testbed import Azurite
 from testbed.arm import ArmReply, ArmRequest
-from testbed.arm_storage import ACTIONS, CONTAINER, GROUP, POLICY, SERVICE, StorageAccounts
+from testbed.arm_storage import ACTIONS, CONTAINER, GROUP, POLICY, RULES, SERVICE, StorageAccounts
 from testbed.entra import Application, Entra
 
 KEY = "https://stowage.vault.azure.net/keys/backups"
@@ -361,10 +361,13 @@ def test_version_level_immutability_stays(account: Account) -> None:
     assert failure(account.options(bucket), object_lock_enabled=False)["error_code"] == "unsafe_change"
 
 
-@pytest.mark.parametrize("keyed", [False, True], ids=["token", "key"])
-def test_only_an_empty_container_is_deleted(account: Account, keyed: bool) -> None:
+KEPT: dict[str, Any] = {"containerDeleteRetentionPolicy": {"enabled": True, "days": 7}}
+
+
+def test_only_an_empty_container_is_deleted(account: Account) -> None:
     bucket = account.azurite.create_bucket(name())
-    location = account.by_key(bucket) if keyed else account.options(bucket)
+    location = account.options(bucket)
+    account.storage.service |= KEPT
 
     def stays() -> None:
         for check in (True, False):
@@ -387,6 +390,35 @@ def test_only_an_empty_container_is_deleted(account: Account, keyed: bool) -> No
     assert not exists(account, bucket)
     for check in (True, False):
         assert bring(location, check=check, state="absent")["changed"] is False
+
+
+@pytest.mark.parametrize("how", ["off", "unset", "key", "no subscription"])
+def test_a_container_is_deleted_only_if_that_can_be_undone(account: Account, how: str) -> None:
+    """Nothing else would protect a backup that begins between the last look and the request."""
+    bucket = account.azurite.create_bucket(name())
+    location = account.by_key(bucket) if how == "key" else account.options(bucket)
+    if how == "no subscription":
+        location["subscription"] = None
+    elif how == "off":
+        account.storage.service["containerDeleteRetentionPolicy"] = {"enabled": False}
+    for check in (True, False):
+        found = failure(location, check=check, state="absent")
+        assert found["error_code"] == "unsafe_change"
+        assert "soft delete" in found["hint"] if how in {"off", "unset"} else "token" in found["hint"]
+    assert exists(account, bucket)
+    account.azurite.write(bucket, "x", b"x")
+    assert failure(location, state="absent")["error_code"] == "bucket_not_empty"
+    gone = {**location, "bucket": name()}
+    assert bring(gone, state="absent")["changed"] is False
+
+
+def test_who_may_not_see_whether_that_can_be_undone(account: Account) -> None:
+    bucket = account.azurite.create_bucket(name())
+    account.storage.service |= KEPT
+    account.entra.arm.denied = {f"{SERVICE}/read"}
+    found = failure(account.options(bucket), state="absent")
+    assert found["error_details"]["actions"] == [f"{SERVICE}/read"]
+    assert exists(account, bucket)
 
 
 # permissions and accounts
@@ -479,3 +511,88 @@ def test_validation_says_so_too(account: Account) -> None:
     assert verdict(str(uuid.uuid4())) == "failed"
     account.entra.arm.denied = {f"{ACTIONS}/read"}
     assert verdict(str(uuid.uuid4())) == "unknown"
+
+
+# what validation sees of it
+
+TOLD = ("public_access_block", "shared_key_access", "tls_only", "versioning", "soft_delete")
+RULE: dict[str, Any] = {
+    "enabled": True,
+    "name": "tidy",
+    "type": "Lifecycle",
+    "definition": {
+        "filters": {"blobTypes": ["blockBlob"], "prefixMatch": ["{bucket}/fl"]},
+        "actions": {"baseBlob": {"delete": {"daysAfterModificationGreaterThan": 30}, "tierToArchive": {}}},
+    },
+}
+
+
+def looked(location: dict[str, Any]) -> tuple[dict[str, dict[str, str]], dict[str, Any]]:
+    """The checks by their ids, and the settings."""
+    found = modules.run_here("backup_location_info", {"location": location})["location"]
+    assert found["fit"] is True
+    return {check["id"]: check for check in found["checks"]}, found["settings"]
+
+
+def test_validation_sees_the_account(account: Account) -> None:
+    bucket = account.azurite.create_bucket(name())
+    location = account.options(bucket)
+    account.storage.service = {}
+    checks, shown = looked(location)
+    assert {one: checks[one]["verdict"] for one in TOLD} == dict.fromkeys(TOLD, "warning")
+    assert shown["shared_key_access"] is True
+    bring(location, unsupported="warn", **SETTINGS)
+    account.storage.service |= KEPT | {"deleteRetentionPolicy": {"enabled": True, "days": 9}}
+    checks, shown = looked(location)
+    assert {one: checks[one]["verdict"] for one in TOLD} == dict.fromkeys(TOLD, "passed")
+    assert "7 days" in checks["default_retention"]["seen"]
+    wanted = {"tls_only": True, "block_public_access": True, "shared_key_access": False, "minimum_tls": "TLS1_2"}
+    assert wanted.items() <= shown.items()
+    assert (shown["versioning"], shown["retention_days"], shown["soft_delete_days"]) == ("Enabled", 7, 9)
+    assert account.azurite.keys(bucket) == []
+
+
+def test_validation_sees_the_rules(account: Account) -> None:
+    bucket = account.azurite.create_bucket(name())
+    names = ("lifecycle_expiry", "lifecycle_archive")
+    assert {looked(account.options(bucket))[0][one]["verdict"] for one in names} == {"passed"}
+    account.storage.rules = json.loads(json.dumps([RULE]).replace("{bucket}", bucket))
+    checks, _dummy = looked(account.options(bucket))
+    assert {checks[one]["verdict"] for one in names} == {"warning"}
+    assert "tidy" in checks["lifecycle_expiry"]["seen"]
+    elsewhere, _dummy = looked(account.options(bucket, prefix="photos"))
+    assert {elsewhere[one]["verdict"] for one in names} == {"passed"}
+
+
+@pytest.mark.parametrize(
+    ("denied", "unknown"),
+    [
+        (f"{ACTIONS}/read", {"public_access_block", "shared_key_access", "tls_only"}),
+        (f"{SERVICE}/read", {"versioning", "soft_delete"}),
+        (f"{RULES}/read", {"lifecycle_expiry", "lifecycle_archive"}),
+        (f"{POLICY}/read", set()),
+    ],
+)
+def test_what_validation_may_not_see(account: Account, denied: str, unknown: set[str]) -> None:
+    """Each by itself. What the store shows by other means counts then."""
+    bucket = account.azurite.create_bucket(name())
+    account.entra.arm.denied = {denied}
+    checks, _dummy = looked(account.options(bucket, resource_group=GROUP))
+    told = {*TOLD, "lifecycle_expiry", "lifecycle_archive"}
+    assert {one for one in told if checks[one]["verdict"] == "unknown"} == unknown
+    for one in unknown:
+        assert f"Allow {denied}" in checks[one]["fix"]
+
+
+def test_validation_without_the_account_s_resource(account: Account) -> None:
+    bucket = account.azurite.create_bucket(name())
+    for location, words in (
+        (account.by_key(bucket), "token"),
+        (account.options(bucket, subscription=None), "subscription"),
+    ):
+        checks, shown = looked(location)
+        assert words in checks["public_access_block"]["fix"]
+        assert checks["public_access_block"]["verdict"] == "unknown"
+        assert shown["tls_only"] is None
+    nowhere, _dummy = looked(account.options(bucket, management_endpoint=None))
+    assert nowhere["public_access_block"]["verdict"] == nowhere["lifecycle_expiry"]["verdict"] == "unsupported"

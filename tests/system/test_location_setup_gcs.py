@@ -16,7 +16,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations impo
 from faults import Fault, FaultProxy, answer, reset, swallow
 from faults.proxy import Exchange, relay
 from support import modules
-from testbed import FakeGcs, GoogleServer, Testbed
+from testbed import FakeGcs, GcpEmulator, GoogleServer, Testbed
 from testbed.google_tokens import PROJECT
 
 PREFIX = "fleet"
@@ -207,6 +207,24 @@ def test_a_store_that_tells_less(fake_gcs: FakeGcs) -> None:
     assert failure(new, state="absent")["error_code"] == "bucket_not_empty"
 
 
+def test_an_emulator_that_keeps_what_it_is_told(gcp_emulator: GcpEmulator) -> None:
+    """It forgets what a bucket was to be made with, so all of it is set afterwards, and shows."""
+    bucket = name()
+    wanted = {option: value for option, value in SETTINGS.items() if option != "block_public_access"}
+    location = options(gcp_emulator, bucket, region="US")
+    failed = failure(location, create_bucket=True, block_public_access=True)
+    assert failed["error_details"]["options"] == ["block_public_access"], "it says nothing of that"
+    assert settings(failed) == ["bucket"]
+    assert bring(location, state="absent")["changed"] is True
+    predicted = bring(location, check=True, create_bucket=True, **wanted)
+    made = bring(location, create_bucket=True, **wanted)
+    assert made["location"] == predicted["location"]
+    assert set(settings(made)) == {"bucket", *wanted}
+    assert bring(location, **wanted)["changed"] is False
+    gcp_emulator.write(bucket, "x", b"x")
+    assert failure(location, state="absent")["error_code"] == "bucket_not_empty"
+
+
 # what others have there
 
 
@@ -390,6 +408,23 @@ def test_a_name_that_somebody_else_has(plain: GoogleServer) -> None:
         proxy.add(Fault(answer(409, body, "application/json"), "POST", "/storage/v1/b"))
         failed = failure(through(plain, proxy, bucket), create_bucket=True)
     assert failed["error_code"] == "bucket_wrong_owner"
+
+
+def test_a_name_that_somebody_else_takes_while_an_answer_is_lost(plain: GoogleServer) -> None:
+    """Theirs is neither taken for ours nor changed, though it may be read and written to."""
+    bucket = name()
+
+    def take(exchange: Exchange) -> int | None:
+        plain.create_bucket(bucket, location="US", labels={"stowage-made": "0" * 32}, **OPEN)
+        return answer(503)(exchange)
+
+    with FaultProxy(plain.endpoint, tls=tls(plain)) as proxy:
+        proxy.add(Fault(take, "POST", "/storage/v1/b"))
+        failed = failure(through(plain, proxy, bucket), create_bucket=True, **SETTINGS)
+        assert [one.status for one in proxy.ended("POST") if one.target.startswith("/storage/")] == [503, 409]
+        assert not proxy.ended("PATCH")
+    assert failed["error_code"] == "bucket_wrong_owner"
+    assert plain.objects.bucket(bucket).resource()["metageneration"] == "1"
 
 
 def test_a_store_that_does_not_keep_what_it_accepts(plain: GoogleServer) -> None:

@@ -135,6 +135,27 @@ def test_an_owner_that_is_there_under_another_uid_is_used(bench: Bench) -> None:
     assert owner_uids(api, "ConfigMap", "owned", space) == [again["metadata"]["uid"]]
 
 
+def test_another_controller_that_has_taken_an_object_over_keeps_it(bench: Bench) -> None:
+    api, space = bench.cluster.api, namespace(bench.cluster.api, "taken")
+    owners = [api.create(config_map(space, name)) for name in ("first", "second")]
+    first, second = (
+        {"ownerReferences": [{**config_map(space, "x", one)["metadata"]["ownerReferences"][0], "controller": True}]}
+        for one in owners
+    )
+    api.create(config_map(space, "owned", **first))
+    record = bench.backup(in_namespace(space))
+    api.merge_patch("v1", "ConfigMap", "owned", {"metadata": second, "data": {"a": "2"}}, namespace=space)
+    plan = bench.restore(record, existing_resource_policy="update", check=True)
+    done = bench.restore(record, existing_resource_policy="update")
+    assert done.phase == "Completed", done
+    assert fates(done) == fates(plan)
+    found = api.get("v1", "ConfigMap", "owned", space)
+    assert found["data"] == {"a": "1"}
+    flags = {one["name"]: one.get("controller", False) for one in found["metadata"]["ownerReferences"]}
+    assert flags == {"first": False, "second": True}
+    assert not bench.restore(record, existing_resource_policy="update").changed
+
+
 def test_workloads_make_their_dependents_and_get_their_history_back(bench: Bench) -> None:
     api, space = bench.cluster.api, namespace(bench.cluster.api, "rollout")
     api.create(deployment(space, "one"))

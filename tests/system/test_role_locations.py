@@ -273,7 +273,11 @@ def test_a_job_as_in_awx_has_the_summary_and_no_secret(world: World) -> None:
     assert summary["locations"]["bucket"]["fit"] is True
     assert summary["locations"]["bucket"]["address"].startswith(f"s3://{world.bucket} at https://")
     gone = summary["locations"]["gone"]
-    assert (gone["verdict"], gone["error_code"], gone["provider"]) == ("failed", "bucket_not_found", "minio")
+    assert (gone["verdict"], gone["findings"][0]["error_code"], gone["provider"]) == (
+        "failed",
+        "bucket_not_found",
+        "minio",
+    )
     assert len(json.dumps(summary)) < 5000
 
     # Under a runner, a directory inside a container is not fit, and tests may run in one.

@@ -10,6 +10,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,6 +77,33 @@ def test_trust_is_set_up_proven_and_taken_away(plays: Plays, minio: MinIO, tmp_p
     assert (code, changed(output)) == (0, len(NAMES)), output
     code, output = plays.run(PLAYBOOK, *gone)
     assert (code, changed(output)) == (0, 0), output
+
+
+def test_the_lines_are_shown_too_when_the_proof_fails(plays: Plays, minio: MinIO) -> None:
+    variables = json.loads(plays.inventory.read_text(encoding="utf-8"))["all"]["vars"]
+    name, bucket = variables["stowage_trusts"]["writer"]["name"], variables["stowage_locations"]["primary"]["bucket"]
+    options = ("-e", "trust_names=writer", "-e", '{"trust_validate": false}')
+    code, output = plays.run(PLAYBOOK, *options)
+    assert code == 0, output
+    admin = minio.admin()
+    more = f"more-{name}"
+    admin.policy_add(more, policy=json.loads(document(allow("s3:DeleteObject", f"arn:aws:s3:::{bucket}/*"))))
+    admin.attach_policy([more], user=name)
+    code, output = plays.run(PLAYBOOK, *options)
+    assert code == 2, output
+    shown = output.partition("Show the lines of the proof")[2]
+    lines = re.findall(r"(failed|unknown|passed), s3:", shown)
+    assert lines == sorted(lines, key=["failed", "unknown", "passed"].index)
+    assert {"failed", "passed"} <= set(lines)
+    assert (
+        "failed, s3:DeleteObject in clusters/prod-1/backups/*/*.tar.gz, refused, s3:DeleteObject was allowed" in shown
+    )
+    assert f"writer: {name} is not as it should be" in shown
+    assert minio.secret_key not in output
+    admin.detach_policy([more], user=name)
+    admin.policy_remove(more)
+    code, output = plays.run(PLAYBOOK, *options, "-e", "trust_state=absent")
+    assert code == 0, output
 
 
 def test_two_accounts_of_aws(ministack: MiniStack, tmp_path: Path) -> None:
@@ -147,6 +175,60 @@ def test_a_principal_and_somebody_else_s_identity_at_azure(azurite: Azurite, tmp
         plays.end()
     finally:
         cloud.stop()
+
+
+def test_pods_of_eks_and_a_user_without_a_role(ministack: MiniStack, tmp_path: Path) -> None:
+    run = uuid.uuid4().hex[:8]
+    sts = {"method": "access_key", "sts_endpoint": ministack.endpoint}
+    user = ministack.user(WORKLOAD_ACCOUNT, f"edge-{run}")
+    bucket = ministack.create_bucket(f"role-{run}")
+    controls: Any = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    ministack.client().put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=controls)
+    service = document({"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"})
+    ministack.root("eks", WORKLOAD_ACCOUNT).create_cluster(
+        name=f"prod-{run}",
+        roleArn=ministack.role(WORKLOAD_ACCOUNT, f"eks-{run}", service),
+        resourcesVpcConfig={"subnetIds": ["subnet-1", "subnet-2"]},
+    )
+    root = {**sts, "access_key": WORKLOAD_ACCOUNT, "secret_key": ROOT_SECRET}
+    common = {
+        "location": "primary",
+        "clusters": ["prod-1"],
+        "location_account": {
+            "account": BUCKET_ACCOUNT,
+            "auth": {**sts, "access_key": BUCKET_ACCOUNT, "secret_key": ROOT_SECRET},
+        },
+        **{f"{name}_endpoint": ministack.endpoint for name in ("iam", "sts", "eks", "kms")},
+    }
+    controller = {"account": WORKLOAD_ACCOUNT, "auth": {**sts, "access_key": user[0], "secret_key": user[1]}}
+    trusts = {
+        f"edge-{run}": {
+            **common,
+            "method": "bucket_policy",
+            "principals": [f"arn:aws:iam::{WORKLOAD_ACCOUNT}:user/edge-{run}"],
+            "guard_rails": {"tls_only": True},
+            "cluster_account": {"account": WORKLOAD_ACCOUNT, "user": f"edge-{run}", "auth": root},
+            "controller_account": controller,
+        },
+        f"pods-{run}": {
+            **common,
+            "pod_identities": [{"cluster": f"prod-{run}", "namespace": "stowage", "name": "backup"}],
+            "cluster_account": {"account": WORKLOAD_ACCOUNT, "role": f"pods-{run}", "auth": root},
+        },
+    }
+    where = {"provider": "aws", "endpoint": ministack.endpoint, "bucket": bucket, "region": ministack.region}
+    locations = {"primary": {**where, "prefix": "fleet", "ca_cert": str(ministack.ca_cert)}}
+    plays = Plays.make(tmp_path, vars={"stowage_locations": locations, "stowage_trusts": trusts})
+    code, output = plays.run(PLAYBOOK)
+    assert (code, changed(output)) == (0, 2), output
+    assert "passed, s3:DeleteObject in clusters/prod-1/" in output
+    assert "unknown, sts:AssumeRole with the tags of stowage_backup, allowed" in output
+    assert leaks([("the output", output.encode()), *files(plays.path)], [user[1]]) == []
+    code, output = plays.run(PLAYBOOK)
+    assert (code, changed(output)) == (0, 0), output
+    code, output = plays.run(PLAYBOOK, "-e", "trust_state=absent", "-e", f"trust_names=edge-{run},pods-{run}")
+    assert (code, changed(output)) == (0, 2), output
+    plays.end()
 
 
 def test_somebody_else_is_asked_at_google(tmp_path: Path) -> None:

@@ -23,10 +23,15 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import CLUSTER, LOCATION, Option
+from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.capture import CaptureOptions, capture
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.registry import open_location
+from ansible_collections.stowage.kubernetes.plugins.module_utils._progress import Progress
+from ansible_collections.stowage.kubernetes.plugins.module_utils._selection import Selection
 from support import fake_cluster as fake
 from support.fake_cluster import FakeCluster
 from support.leaks import files, leaks
 from support.plays import Plays
+from support.scripted_api import Request
 from support.served_cluster import served
 from testbed import Cluster, MinIO
 
@@ -220,41 +225,84 @@ def test_no_secret_option_is_shown_whatever_is_wrong_with_it(tmp_path: Path) -> 
     assert leaks([("the output", output.encode()), *files(plays.path)], secrets.values()) == []
 
 
-def test_an_aborted_backup_shows_no_secret(tmp_path: Path) -> None:
-    cluster, asked, over = FakeCluster(), threading.Event(), threading.Event()
+class Aborted:
+    """A play of a backup or restore that is asked to end while the cluster does not answer for a kind."""
+
+    def __init__(self, path: Path, cluster: FakeCluster, plural: str) -> None:
+        self.path = path
+        self.token = f"{OPTION}of-the-cluster"
+        self._cluster, self._plural = cluster, plural
+        self._asked, self._over = threading.Event(), threading.Event()
+        (path / "backups").mkdir()
+
+    def _wait(self, _method: str, path: str, query: dict[str, str]) -> None:
+        if path.endswith(f"/{self._plural}") and query.get("limit") != "1":
+            self._asked.set()
+            self._over.wait(600)
+
+    def run(self, *command: str) -> tuple[str, list[Request]]:
+        """What the play printed, and what it asked of the cluster."""
+        self._cluster.hook = self._wait
+        with served(self._cluster).running() as api:
+            plays = Plays.make(
+                self.path,
+                hosts={"prod-1": {"stowage_host": api.url, "stowage_api_key": self.token}},
+                vars={
+                    "stowage_locations": {"primary": {"provider": "filesystem", "path": str(self.path / "backups")}},
+                    "stowage_location": "primary",
+                },
+            )
+            self.run_path = plays.path
+            with plays.start(*command, *VERBOSE) as play:
+                while not self._asked.wait(0.1):
+                    assert play.poll() is None, play.communicate()
+                os.kill(play.pid, signal.SIGTERM)
+                output, _errors = play.communicate()
+            self._over.set()
+            plays.end()
+        assert self.token in {request.token for request in api.requests}
+        return output, list(api.requests)
+
+    def check(self, output: str) -> None:
+        """Nothing secret is in the output, or in a file that is no archive."""
+        written = [*files(self.run_path), *files(self.path / "backups")]
+        kept = [(name, content) for name, content in written if ".tar.gz" not in name]
+        assert leaks([("the output", output.encode()), *kept], [CAPTURED, THERE, self.token]) == []
+
+
+def hold(cluster: FakeCluster, value: str) -> None:
+    """Put a Secret with a canary into a cluster in memory, and objects that come after it."""
+    document = secret("password", value)
+    annotations = document["metadata"]["annotations"]
     cluster.add(fake.NAMESPACES, NAMESPACE)
-    document = secret("password", CAPTURED)
-    cluster.add(
-        fake.SECRETS, "password", NAMESPACE, data=document["data"], annotations=document["metadata"]["annotations"]
-    )
+    cluster.add(fake.SECRETS, "password", NAMESPACE, data=document["data"], annotations=annotations)
+    cluster.add(fake.CONFIGMAPS, "last", NAMESPACE)
     cluster.add(fake.ACCOUNTS, "last", NAMESPACE)
 
-    def wait(_method: str, path: str, query: dict[str, str]) -> None:
-        if path.endswith("/serviceaccounts") and query.get("limit") != "1":
-            asked.set()
-            over.wait(600)
 
-    cluster.hook = wait
-    token = f"{OPTION}of-the-cluster"
-    (tmp_path / "backups").mkdir()
-    with served(cluster).running() as api:
-        plays = Plays.make(
-            tmp_path,
-            hosts={"prod-1": {"stowage_host": api.url, "stowage_api_key": token}},
-            vars={
-                "stowage_locations": {"primary": {"provider": "filesystem", "path": str(tmp_path / "backups")}},
-                "stowage_location": "primary",
-            },
-        )
-        with plays.start("stowage.kubernetes.backup", *VERBOSE) as play:
-            while not asked.wait(0.1):
-                assert play.poll() is None
-            os.kill(play.pid, signal.SIGTERM)
-            output, _errors = play.communicate()
-        over.set()
-        plays.end()
-    assert "/api/v1/secrets" in api.paths()
-    assert token in {request.token for request in api.requests}
+def test_an_aborted_backup_shows_no_secret(tmp_path: Path) -> None:
+    cluster = FakeCluster()
+    hold(cluster, CAPTURED)
+    aborted = Aborted(tmp_path, cluster, "serviceaccounts")
+    output, requests = aborted.run("stowage.kubernetes.backup")
+    assert "/api/v1/secrets" in {request.path for request in requests}
     assert "[prod-1] capture" in output
-    everything = [("the output", output.encode()), *files(plays.path), *files(tmp_path / "backups")]
-    assert leaks(everything, [CAPTURED, token]) == []
+    aborted.check(output)
+
+
+def test_an_aborted_restore_shows_no_secret(tmp_path: Path) -> None:
+    source, target = FakeCluster(), FakeCluster()
+    hold(source, CAPTURED)
+    hold(target, THERE)
+    aborted = Aborted(tmp_path, target, "configmaps")
+    location = open_location({"provider": "filesystem", "path": str(tmp_path / "backups"), "prefix": ""}, {})
+    options = CaptureOptions(cluster="prod-1", name="b0", selection=Selection.from_params({}))
+    capture(source.connection(), location, options, Progress())
+    location.close()
+    named = ("-e", "restore_backup=b0", "-e", "restore_hosts=prod-1", "-e", "restore_allow_other_cluster=true")
+    output, requests = aborted.run(
+        "stowage.kubernetes.restore", *named, "-e", "restore_existing_resource_policy=update"
+    )
+    written = [request.body for request in requests if request.method == "PUT" and "/secrets/" in request.path]
+    assert leaks([("", body) for body in written], [CAPTURED]), "no Secret was in hand yet"
+    aborted.check(output)

@@ -179,10 +179,11 @@ def add_to_role(world: World, action: str) -> None:
         ("reader", drop_condition, {"other_cluster_list_refused", "other_cluster_read_refused"}),
         ("pruner", drop_condition, {"read_refused", "other_cluster_delete_refused"}),
         ("auditor", drop_condition, {"read_refused", "other_cluster_read_refused"}),
-        (
+        pytest.param(
             "writer",
             lambda world: add_to_role(world, "delete"),
             {"delete_refused", "other_cluster_delete_refused"},
+            id="delete",
         ),
         ("reader", lambda world: add_to_role(world, "write"), {"create_refused", "other_cluster_create_refused"}),
     ],
@@ -207,6 +208,7 @@ def test_a_guard_that_is_taken_away_is_found_out(alone: World, permissions: str,
         (READER, {"read_refused", "other_cluster_list_refused", "outside_prefix_list_refused"}),
         (ACCOUNT_CONTRIBUTOR, {"no_account_keys"}),
     ],
+    ids=["contributor", "reader", "account_contributor"],
 )
 @pytest.mark.parametrize("by_group", [False, True])
 def test_another_role_of_the_principal_is_found_out(alone: World, role: str, lines: set[str], by_group: bool) -> None:

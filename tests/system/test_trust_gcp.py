@@ -25,6 +25,8 @@ PREFIX = "fleet"
 AUDIENCE = "https://stowage.example/google"
 SETS = ("writer", "reader", "pruner", "auditor")
 WORKLOAD_USER, TOKEN_CREATOR = "roles/iam.workloadIdentityUser", "roles/iam.serviceAccountTokenCreator"
+THERE = 'resource.name.extract("/objects/fleet/clusters/{any}/") == "prod-2"'
+"""A condition of a mistake that only shows where backups of another cluster are."""
 Tree = dict[str, Any]
 
 
@@ -243,6 +245,8 @@ def test_before_the_first_backup_reading_is_unknown(server: GoogleServer, source
         ("roles/storage.objectViewer", "", "outside_prefix_read_refused"),
         ("roles/storage.objectUser", 'resource.name.endsWith(".tar.gz")', "delete_refused"),
         ("roles/storage.objectCreator", "", "other_cluster_create_refused"),
+        ("roles/storage.objectCreator", THERE, "other_cluster_create_refused"),
+        ("roles/storage.objectViewer", THERE, "other_cluster_read_refused"),
         ("roles/storage.admin", "", "bucket_policy_refused"),
     ],
 )
@@ -426,6 +430,20 @@ def test_an_account_of_the_cluster_s_project(alone: World) -> None:
     assert email in alone.iam.accounts
     assert alone.iam.policies[email].bindings == [{"role": TOKEN_CREATOR, "members": [f"serviceAccount:{alone.owner}"]}]
     assert [one for one in alone.held.bindings if email in json.dumps(one)] == []
+
+
+@pytest.mark.parametrize("policy", ["bucket", "account"])
+def test_an_organization_that_takes_nobody_else_is_named(alone: World, policy: str) -> None:
+    options = controller(alone)
+    if policy == "bucket":
+        alone.present(**options)
+        alone.held.bindings.clear()
+    alone.iam.permitted = {"elsewhere"}
+    found = alone.run(**options)
+    alone.iam.permitted = set()
+    assert (found["error_code"], "allowedPolicyMemberDomains" in found["hint"]) == ("permission_denied", True)
+    assert set(verdicts(alone.present(**options)).values()) == {"passed"}
+    alone.run(state="absent", **options)
 
 
 def test_what_is_not_ours_is_left_alone(alone: World) -> None:

@@ -8,92 +8,19 @@ from __future__ import annotations
 import json
 import secrets
 import stat
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import urllib3
-from minio import MinioAdmin
-from minio.credentials.providers import StaticProvider
 
 from support import modules
 from support.aws import allow, document
+from support.minio_trust import Tree, World, changes, verdicts
 from testbed import MinIO
 from testbed.cluster import Cluster
 
-PREFIX = "fleet"
 SETS = ("writer", "reader", "pruner", "auditor")
-Tree = dict[str, Any]
-
-
-class World:
-    """A bucket, and trust in it."""
-
-    def __init__(self, store: MinIO, path: Path) -> None:
-        self.store = store
-        self.path = path
-        self.bucket = store.create_bucket(f"trust-{uuid.uuid4().hex[:12]}", versioning=True)
-        self.name = f"stowage-{uuid.uuid4().hex[:8]}"
-        pool = urllib3.PoolManager(ca_certs=str(store.ca_cert))
-        provider = StaticProvider(store.access_key, store.secret_key)
-        host = store.endpoint.removeprefix("https://")
-        self.admin = MinioAdmin(endpoint=host, credentials=provider, http_client=pool)
-        self.where: Tree = {
-            "provider": "minio",
-            "endpoint": store.endpoint,
-            "bucket": self.bucket,
-            "prefix": PREFIX,
-            "ca_cert": str(store.ca_cert),
-        }
-
-    @property
-    def secret_path(self) -> Path:
-        return self.path / f"{self.name}.json"
-
-    def run(self, *, check: bool = False, **options: Any) -> Tree:
-        """What the module returns; no secret is in it."""
-        account = {"access_key": self.store.access_key, "secret_key": self.store.secret_key}
-        args = {
-            "name": self.name,
-            "location": self.where,
-            "clusters": ["prod-1"],
-            "secret_path": str(self.secret_path),
-            "location_account": account,
-            "verify_timeout": 0,
-            **options,
-        }
-        try:
-            found = modules.run("minio_trust", args, check=check, diff=True)
-        except modules.Failed as failed:
-            found = failed.result
-        shown = json.dumps(found)
-        assert self.store.secret_key not in shown
-        if self.secret_path.is_file():
-            assert self.keys()["secret_key"] not in shown
-        return found
-
-    def present(self, **options: Any) -> Tree:
-        """The trust, after it was made."""
-        found = self.run(**options)
-        assert not found.get("failed"), found
-        trust: Tree = found["trust"]
-        return trust
-
-    def keys(self) -> dict[str, str]:
-        found: dict[str, str] = json.loads(self.secret_path.read_text(encoding="ascii"))
-        return found
-
-    def location(self) -> Tree:
-        """The location through the trust."""
-        return {**self.where, "auth": {"method": "access_key", **self.keys()}}
-
-    def add_policy(self, *statements: Tree) -> str:
-        """A policy that somebody else made."""
-        name = f"foreign-{uuid.uuid4().hex[:8]}"
-        self.admin.policy_add(name, policy=json.loads(document(*statements)))
-        return name
 
 
 @pytest.fixture
@@ -102,15 +29,6 @@ def world(minio: MinIO, tmp_path: Path) -> Iterator[World]:
     found = World(minio, tmp_path)
     yield found
     found.run(state="absent")
-
-
-def verdicts(trust: Tree) -> dict[str, str]:
-    return {line["id"]: line["verdict"] for line in trust["checks"]}
-
-
-def changes(trust: Tree) -> list[tuple[str, bool, bool]]:
-    """The kinds of what is changed, and whether each was there and will be."""
-    return [(one["what"], one["before"] is not None, one["after"] is not None) for one in trust["changes"]]
 
 
 @pytest.mark.parametrize("permissions", SETS)
@@ -163,6 +81,18 @@ def test_who_may_do_more_is_found_out(world: World, action: str, resource: str, 
     assert f"policy {more} of the user" in refused["msg"]
     world.admin.detach_policy([more], user=world.name)
     assert set(verdicts(world.present()).values()) == {"passed"}
+
+
+def test_a_cluster_that_is_there_is_tried(world: World) -> None:
+    world.store.client().put_object(Bucket=world.bucket, Key="fleet/clusters/prod-10/backups/b/b.tar.gz", Body=b"x")
+    trust = world.present()
+    assert set(verdicts(trust).values()) == {"passed"}
+    assert "s3:GetObject in clusters/prod-10/backups/*/*.tar.gz" in [line["what"] for line in trust["checks"]]
+    # The mistake of a missing slash.
+    more = world.add_policy(allow("s3:GetObject", f"arn:aws:s3:::{world.bucket}/fleet/clusters/prod-10*"))
+    world.admin.attach_policy([more], user=world.name)
+    assert world.run()["error_details"]["checks"] == ["other_cluster_read_refused"]
+    world.admin.detach_policy([more], user=world.name)
 
 
 def test_a_bucket_that_is_open_to_everybody_is_found_out(world: World) -> None:

@@ -85,6 +85,12 @@ def is_users(key: Id) -> bool:
     return key.namespace != "velero" and "velero" not in key.resource + key.name and len(key.name) <= 250
 
 
+BY_VELERO: t.Final[dict[str, t.Any]] = {
+    "wanted": is_users,
+    **dict.fromkeys(("extra", "owners", "managers", "statuses"), False),
+}
+
+
 def test_velero_lists_describes_and_restores_ours(
     snapshot: Snapshot,
     velero_in: t.Callable[[Cluster], VeleroServer],
@@ -102,7 +108,7 @@ def test_velero_lists_describes_and_restores_ours(
 
     restore = velero.restore("ours-by-velero", ours)
     assert restore["status"]["phase"] == "Completed", restore["status"]
-    report = beds.settled(snapshot, target, wanted=is_users, extra=False, owners=False, managers=False)
+    report = beds.settled(snapshot, target, **BY_VELERO)
     assert report.equal, str(report)
 
 

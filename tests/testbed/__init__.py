@@ -11,7 +11,7 @@ from testbed.azurite import Azurite
 from testbed.bed import Testbed
 from testbed.cluster import Cluster
 from testbed.errors import TestbedError
-from testbed.fake_gcs import FakeGcs
+from testbed.fake_gcs import FakeGcs, GcpEmulator
 from testbed.google import GoogleServer
 from testbed.minio import MinIO
 from testbed.ministack import MiniStack
@@ -25,6 +25,7 @@ __all__ = [
     "Azurite",
     "Cluster",
     "FakeGcs",
+    "GcpEmulator",
     "GoogleServer",
     "MinIO",
     "MiniStack",

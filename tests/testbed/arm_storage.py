@@ -11,6 +11,7 @@ of them in Microsoft's "Azure Storage Resource Provider REST API":
 * Blob Containers - Get, Create, Update; Create Or Update, Get and Extend Immutability Policy (a policy that is not there has no
   days; `If-Match` with another ETag is refused with 412 and the code PreconditionFailed; a locked policy is changed by Extend only,
   and gets longer only);
+* Management Policies - Get (ManagementPolicyNotFound if there is none);
 * a container's default encryption scope and version-level immutability are set when it is made, and the latter wants versions of
   the account: "Immutable storage for blob data", "Encryption scopes for Blob storage".
 """
@@ -28,6 +29,7 @@ ACTIONS = "Microsoft.Storage/storageAccounts"
 SERVICE = f"{ACTIONS}/blobServices"
 CONTAINER = f"{SERVICE}/containers"
 POLICY = f"{CONTAINER}/immutabilityPolicies"
+RULES = f"{ACTIONS}/managementPolicies"
 GROUP = "testbed"
 _FIXED = ("defaultEncryptionScope", "immutableStorageWithVersioning", "denyEncryptionScopeOverride")
 
@@ -36,7 +38,7 @@ class StorageAccounts:
     """One storage account in the subscription `subscription` and the resource group `GROUP`.
 
     `account`, `service`, `containers` and `policies` are the properties of the resources; a test may change them, as somebody else
-    would.
+    would. So it may `rules`, those of lifecycle management.
     """
 
     def __init__(self, arm: Arm, azurite: Azurite) -> None:
@@ -46,6 +48,7 @@ class StorageAccounts:
         self.service: dict[str, Any] = {}
         self.containers: dict[str, dict[str, Any]] = {}
         self.policies: dict[str, dict[str, Any]] = {}
+        self.rules: list[dict[str, Any]] = []
         self._etags: dict[str, str] = {}
         self._azurite = azurite
         self._arm = arm
@@ -59,6 +62,7 @@ class StorageAccounts:
         arm.add(f"/subscriptions/[0-9a-f-]+/resourceGroups/(?!{GROUP}/)([^/]+)/.*", GET=self._no_group)
         arm.add(self.id, GET=self._get_account, PATCH=self._patch_account)
         arm.add(f"{self.id}/blobServices/default", GET=self._get_service, PUT=self._put_service)
+        arm.add(f"{self.id}/managementPolicies/default", GET=self._get_rules)
         arm.add(container, GET=self._get_container, PUT=self._put_container, PATCH=self._patch_container)
         arm.add(policy, GET=self._get_policy, PUT=self._put_policy)
         arm.add(f"{policy}/extend", POST=self._extend_policy)
@@ -76,6 +80,7 @@ class StorageAccounts:
             "networkAcls": {"defaultAction": "Deny"},
         }
         self.service = {"deleteRetentionPolicy": {"enabled": True, "days": 7}, "cors": {"corsRules": []}}
+        self.rules = []
 
     def changed(self, container: str) -> None:
         """Gives a container's policy another ETag, as a change does."""
@@ -120,6 +125,12 @@ class StorageAccounts:
         self._arm.may(request, f"{SERVICE}/write")
         self.service = request.body["properties"]
         return self._plain({"name": "default", "properties": self.service})
+
+    def _get_rules(self, request: ArmRequest) -> ArmReply:
+        self._arm.may(request, f"{RULES}/read")
+        if not self.rules:
+            raise ArmRefused(404, "ManagementPolicyNotFound", "No ManagementPolicy found for account.")
+        return self._plain({"name": "DefaultManagementPolicy", "properties": {"policy": {"rules": self.rules}}})
 
     # the container
 

@@ -16,7 +16,8 @@ from testbed import build, toolchain
 from testbed.azurite import Azurite
 from testbed.cluster import Cluster
 from testbed.errors import TestbedError
-from testbed.fake_gcs import FakeGcs
+from testbed.etcd import Etcd
+from testbed.fake_gcs import FakeGcs, GcpEmulator
 from testbed.google import GoogleServer
 from testbed.minio import MinIO
 from testbed.ministack import MiniStack
@@ -27,6 +28,7 @@ from testbed.velero import VeleroServer
 
 # A port may be taken by another program between its choice and its use.
 ATTEMPTS = 3
+FLEET_AT_ONCE = 4
 PORT_TAKEN = "address already in use"
 
 
@@ -97,6 +99,27 @@ class Testbed:
         with ThreadPoolExecutor(max(len(names), 1)) as pool:
             return list(pool.map(lambda name: self.cluster(name, **options), names))
 
+    def fleet(self, *names: str) -> list[Cluster]:
+        """Starts many clusters that are apiservers alone, on one etcd: nothing is controlled or scheduled in them."""
+        binary = build.binary("kubernetes", self.say)
+
+        def start_store(directory: Path) -> Etcd:
+            directory.mkdir(mode=0o700, parents=True)
+            store = Etcd("etcd", binary, directory)
+            return self._ready(store, store.wait_ready)
+
+        store = self._start("fleet-etcd", start_store)
+
+        def start(name: str) -> Cluster:
+            def one(directory: Path) -> Cluster:
+                cluster = Cluster(name, directory, binary, audit=False, shared=store)
+                return self._ready(cluster, cluster.bring_up)
+
+            return self._start(name, one)
+
+        with ThreadPoolExecutor(FLEET_AT_ONCE) as pool:
+            return list(pool.map(start, names))
+
     def minio(self, *, tls: bool = True, settings: Mapping[str, str] | None = None) -> MinIO:
         """Starts a new MinIO; `settings` are variables of its environment."""
         binary = build.binary("minio", self.say)
@@ -146,6 +169,16 @@ class Testbed:
             return self._ready(store, store.wait_ready)
 
         return self._start("fake-gcs", start)
+
+    def gcp_emulator(self) -> GcpEmulator:
+        """Starts a new gcp-storage-emulator."""
+        packages = toolchain.gcp_emulator()
+
+        def start(directory: Path) -> GcpEmulator:
+            store = GcpEmulator(directory, packages)
+            return self._ready(store, store.wait_ready)
+
+        return self._start("gcp-emulator", start)
 
     def azurite(self, *, tls: bool = True) -> Azurite:
         """Starts a new Azurite."""

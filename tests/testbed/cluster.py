@@ -38,7 +38,9 @@ class Cluster:
         events_etcd: bool = False,
         apiserver_args: Sequence[str] = (),
         audit: bool = True,
+        shared: Etcd | None = None,
     ) -> None:
+        """`shared` is an etcd of several clusters, each of which is an apiserver alone, with its keys below its name."""
         directory.mkdir(mode=0o700, parents=True)
         self.name = name
         self.directory = directory
@@ -49,7 +51,8 @@ class Cluster:
         self.kubeconfig = self.credentials.kubeconfigs["admin"]
         self.audit = AuditLog(directory / "audit.log")
         self.processes: dict[str, Process] = {}
-        self.etcd = Etcd("etcd", binary, directory)
+        self.etcd = shared or Etcd("etcd", binary, directory)
+        self._shares = shared is not None
         self.events_etcd = Etcd("events-etcd", binary, directory) if events_etcd else None
         self._commands = {
             "kube-apiserver": controlplane.apiserver(
@@ -59,7 +62,7 @@ class Cluster:
                 etcd=self.etcd.endpoint,
                 events_etcd=self.events_etcd.endpoint if self.events_etcd else None,
                 audit=(self.audit.path, directory / "audit-policy.json") if audit else None,
-                more=apiserver_args,
+                more=[*apiserver_args, *([f"--etcd-prefix=/{name}"] if shared else [])],
             ),
             "kube-controller-manager": controlplane.controller_manager(self.credentials),
             "kube-scheduler": controlplane.scheduler(self.credentials),
@@ -75,6 +78,16 @@ class Cluster:
 
     def bring_up(self) -> None:
         """Starts the servers and returns when the cluster works: it is ready and its controllers have done their first work."""
+        if self._shares:
+            self.start("kube-apiserver")
+            self.wait_ready()
+            wait_until(
+                lambda: self.api.find("v1", "Namespace", "kube-system"),
+                seconds=READY_SECONDS,
+                what=f"the namespaces of cluster {self.name}",
+                processes=list(self.processes.values()),
+            )
+            return
         for store in self._stores():
             store.wait_ready()
             self.processes[store.process.name] = store.process
@@ -115,7 +128,7 @@ class Cluster:
             process.begin_stop()
         for process in self.processes.values():
             process.stop()
-        for store in self._stores():
+        for store in [] if self._shares else self._stores():
             store.stop()
         ports.give_back(self._port)
 

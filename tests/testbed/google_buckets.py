@@ -37,6 +37,7 @@ def create(objects: Objects, query: dict[str, str], document: dict[str, Any]) ->
             "uniformBucketLevelAccess": access.get("uniformBucketLevelAccess", {"enabled": False}),
             "publicAccessPrevention": access.get("publicAccessPrevention", "inherited"),
         },
+        "labels": document.get("labels"),
     }
     if query.get("enableObjectRetention") == "true":
         settings["objectRetention"] = {"mode": "Enabled"}

@@ -101,7 +101,9 @@ class Iam:
 
     `owners` have every permission in their project; `lax` switches a provider's checks off: `audience`, `condition`, `issuer`;
     `after_read` runs once after a policy was read, as somebody else would who writes at the same time; `unknown_for` is for how
-    many writes of policies a new account is not known yet; `issuers` are keys that can be fetched, by issuer.
+    many writes of policies a new account is not known yet; `permitted` are the only projects whose accounts policies take, if there
+    are any (the constraint iam.allowedPolicyMemberDomains, whose text is known from
+    https://github.com/googleapis/java-storage/pull/2444); `issuers` are keys that can be fetched, by issuer.
     """
 
     server: GoogleServer
@@ -119,6 +121,7 @@ class Iam:
     lax: set[str] = field(default_factory=set)
     after_read: Callable[[], None] | None = None
     unknown_for: int = 0
+    permitted: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(100000000000000000001)
@@ -328,6 +331,8 @@ class Iam:
             raise Wrong(
                 409, "ABORTED", "There were concurrent policy changes. Please retry the whole read-modify-write."
             )
+        if self._strangers(policy):
+            raise Wrong(400, "FAILED_PRECONDITION", NOT_PERMITTED)
         problem = self._problem(policy)
         if problem:
             raise Wrong(400, "INVALID_ARGUMENT", problem)
@@ -458,6 +463,8 @@ class Iam:
         access = self.server.objects.bucket(bucket).resource()["iamConfiguration"]["uniformBucketLevelAccess"]
         conditional = any(one.get("condition") for one in policy.get("bindings", []))
         problem = self._problem(policy)
+        if self._strangers(policy):
+            raise Refused(412, "conditionNotMet", NOT_PERMITTED)
         if conditional and not access.get("enabled"):
             problem = "Bucket policy only must be enabled to use conditions."
         if problem:
@@ -476,6 +483,12 @@ class Iam:
         held.version = int(policy.get("version") or 1)
         held.writes += 1
         return held.document(3)
+
+    def _strangers(self, policy: Tree) -> set[str]:
+        """Projects of accounts in a policy that the organization does not take."""
+        members = [one for binding in policy.get("bindings", []) for one in binding["members"]]
+        projects = {one.partition("@")[2].partition(".")[0] for one in members if one.startswith("serviceAccount:")}
+        return projects - self.permitted if self.permitted else set()
 
     def _problem(self, policy: Tree) -> str:
         """Why a policy is not taken."""
@@ -506,6 +519,7 @@ class Iam:
         return ""
 
 
+NOT_PERMITTED = "One or more users named in the policy do not belong to a permitted customer."
 INVALID_TARGET = (
     'The target service indicated by the "audience" parameters is invalid. This might either be because the pool or provider '
     "is disabled or deleted or because it doesn't exist."

@@ -9,6 +9,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+import urllib3
+from minio import MinioAdmin
+from minio.credentials.providers import StaticProvider
+
 from testbed import ports
 from testbed.pki import Authority
 from testbed.process import Process, plain_environment
@@ -49,3 +53,13 @@ class MinIO(S3Store):
         command: list[str | Path] = [binary, "server", "--quiet", "--address", f"127.0.0.1:{self._ports[0]}"]
         command += ["--certs-dir", certificates, directory / "data"]
         self.process = Process(self.name, command, log=directory / "minio.log", environment=environment)
+
+    def admin(self) -> MinioAdmin:
+        """The admin API, as root."""
+        pool = urllib3.PoolManager(ca_certs=str(self.ca_cert)) if self.endpoint.startswith("https:") else None
+        return MinioAdmin(
+            endpoint=self.endpoint.partition("://")[2],
+            credentials=StaticProvider(self.access_key, self.secret_key),
+            secure=pool is not None,
+            http_client=pool,
+        )

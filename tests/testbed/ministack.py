@@ -14,7 +14,7 @@ Where it is not AWS, as far as was seen, so that no test may count on it:
 - a session longer than the role's MaxSessionDuration, or longer than an hour though its source is a session, is granted;
 - a bucket or trust policy is stored unread: no MalformedPolicy, no "Invalid principal";
 - versioning can be suspended on a bucket with Object Lock;
-- SSE-KMS without a key id is refused, and key policies have no say in S3;
+- SSE-KMS without a key id is refused, and of all that uses a key only the begin of a write asks the key's policy;
 - organisations can only be read, so `aws:PrincipalOrgID` can only be seen to refuse;
 - the root keys of an account are not held to the clock: use a user.
 """
@@ -43,7 +43,7 @@ ROOT_SECRET = "test"
 
 
 class MiniStack(S3Store):
-    """AWS with TLS on one endpoint. `access_key` and `secret_key` are the root's of `BUCKET_ACCOUNT`: in ministack each number
+    """AWS with TLS on one endpoint, and without on `plain_endpoint`, as S3 has both. `access_key` and `secret_key` are the root's of `BUCKET_ACCOUNT`: in ministack each number
     of twelve digits is the access key of that account's root, with the secret `test`.
 
     Sessions end after `session_seconds`, whatever is asked for, unless it is 0.
@@ -54,11 +54,12 @@ class MiniStack(S3Store):
     def __init__(self, directory: Path, packages: Path, *, session_seconds: int = 0) -> None:
         super().__init__(directory)
         self.access_key, self.secret_key = BUCKET_ACCOUNT, ROOT_SECRET
-        self._ports = ports.take()
+        self._ports = ports.take(2)
         authority = Authority(directory / "pki", "ca")
         pair = authority.server("ministack")
         self.ca_cert = authority.pair.certificate
         self.endpoint = f"https://127.0.0.1:{self._ports[0]}"
+        self.plain_endpoint = f"http://127.0.0.1:{self._ports[1]}"
         environment = plain_environment(
             AUTH="true",
             BIND_HOST="127.0.0.1",
@@ -73,6 +74,7 @@ class MiniStack(S3Store):
             S3_DATA_DIR=str(directory / "s3"),
         )
         command: list[str | Path] = [sys.executable, "-I", "-S", SERVER, packages, str(session_seconds)]
+        command.append(str(self._ports[1]))
         self.process = Process(self.name, command, log=directory / "ministack.log", environment=environment)
 
     def sts(self, access_key: str, secret_key: str, token: str | None = None) -> STSClient:
@@ -101,6 +103,10 @@ class MiniStack(S3Store):
         )
         config = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 1}, proxies={})
         return session.client(service, endpoint_url=self.endpoint, verify=str(self.ca_cert), config=config)
+
+    def root(self, service: str, account: str) -> Any:
+        """A boto3 client of a service, as the root of an account."""
+        return self._service(service, account, ROOT_SECRET, None)
 
     def user(self, account: str, name: str, policy: str = "") -> tuple[str, str]:
         """Makes a user of an account, with this policy; returns its access key and secret key."""

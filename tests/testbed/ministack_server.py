@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Starts ministack with what it lacks of AWS. Run as a script by a bare Python (`-I -S`); imports nothing of ours.
 
-    ministack_server.py PACKAGES SESSION_SECONDS
+    ministack_server.py PACKAGES SESSION_SECONDS PLAIN_PORT
 
 PACKAGES is the directory that ministack is installed in. Sessions end after SESSION_SECONDS whatever was asked for, unless it
-is 0: no client can ask AWS for less than 15 minutes.
+is 0: no client can ask AWS for less than 15 minutes. PLAIN_PORT answers without TLS, as S3 does beside its port with TLS.
 
 What is changed, each by replacing one function of ministack 1.5.33 (any other version is refused, as the replacements rely on
 what is inside):
@@ -18,7 +18,10 @@ what is inside):
   "Verifying bucket ownership with bucket owner condition". ministack ignores the header.
 - The audience of a web identity's token may be a list of one, as Kubernetes writes it: AWS's own EKS relies on that. ministack
   compares the list with the condition's text.
-- Nothing but the given port is opened (as root, ministack opens 443 too).
+- S3 calls itself `AmazonS3` in the header Server, as each sample answer of AWS's API reference has it. ministack says nothing.
+- Who writes with a key of KMS must be allowed kms:GenerateDataKey by its policies and the key's own, as S3 documents under "Using
+  server-side encryption with AWS KMS keys". ministack asks neither.
+- Nothing but the given ports is opened (as root, ministack opens 443 too).
 """
 
 from __future__ import annotations
@@ -124,10 +127,66 @@ def read_lists_of_audiences() -> None:
     sts._web_identity_principal = principal
 
 
-def open_no_other_port() -> None:
-    """The given port is the only one."""
+def say_what_it_stands_for() -> None:
+    """S3's answers, which are those with an `x-amz-id-2`, name the server."""
+    app = part("app")
+    original = app._asgi_header_list
+
+    def listed(headers: dict[str, Any]) -> Any:
+        names = {name.lower() for name in headers}
+        return original({**headers, "Server": "AmazonS3"} if "x-amz-id-2" in names else headers)
+
+    app._asgi_header_list = listed
+
+
+def heed_key_policies() -> None:
+    """A write with a key needs the permission to use it, through S3."""
+    s3, kms, evaluator = part("services.s3"), part("services.kms"), part("core.iam_evaluator")
+    router = part("core.router")
+    original = s3._resolve_sse_write_headers
+
+    def refused(headers: dict[str, str], key: str) -> str:
+        """The ARN of a caller who may not use the key, empty for one who may."""
+        access_key = router.extract_access_key_id(headers, {}) or ""
+        account = evaluator.find_iam_access_key_account(access_key) or s3.get_account_id()
+        with s3.request_scope(account, s3.get_region()):
+            who = evaluator.resolve_principal(access_key, account)
+        owner, region = key.split(":")[4], key.split(":")[3]
+        with s3.request_scope(owner, region):
+            found = kms.key_policy_for_arn(key)
+        if found is None or getattr(who, "policies", None) is None:
+            return ""
+        context = evaluator.EvalContext(
+            principal_arn=who.arn,
+            principal_type=who.type,
+            principal_account=who.account,
+            action="kms:GenerateDataKey",
+            resource_arn=key,
+            region=region,
+            service_context={"kms:viaservice": f"s3.{region}.amazonaws.com"},
+            principal_keys=who.keys,
+        )
+        allowed = evaluator.evaluate(context, who.policies, *who.limits)
+        both = evaluator.combine_resource_policy(allowed, context, found[0], owner, required=True, limits=who.limits)
+        return "" if both.decision == "Allow" else str(who.arn)
+
+    def resolve(headers: dict[str, str], bucket: str) -> Any:
+        answer = original(headers, bucket)
+        key = (answer[0] or {}).get("x-amz-server-side-encryption-aws-kms-key-id", "")
+        who = refused(headers, key) if key.startswith("arn:") else ""
+        if not who:
+            return answer
+        words = f"User: {who} is not authorized to perform: kms:GenerateDataKey on resource: {key}"
+        return None, s3._error("AccessDenied", words, 403)
+
+    s3._resolve_sse_write_headers = resolve
+
+
+def open_no_other_port(plain_port: int) -> None:
+    """The given ports are the only ones."""
     app = part("app")
     app._port_is_bindable = lambda *_dummy: False
+    importlib.import_module("hypercorn.config").Config._insecure_bind = [f"127.0.0.1:{plain_port}"]
 
 
 def shorten_sessions(seconds: int) -> None:
@@ -142,7 +201,7 @@ def shorten_sessions(seconds: int) -> None:
     sts._future = lambda asked: future(min(asked, seconds))
 
 
-def main(packages: str, session_seconds: int) -> None:
+def main(packages: str, session_seconds: int, plain_port: int) -> None:
     """Changes what has to be, and becomes ministack."""
     sys.path.insert(0, packages)
     from importlib.metadata import version
@@ -154,7 +213,9 @@ def main(packages: str, session_seconds: int) -> None:
     repair_foreign_buckets()
     honour_expected_owner()
     read_lists_of_audiences()
-    open_no_other_port()
+    say_what_it_stands_for()
+    heed_key_policies()
+    open_no_other_port(plain_port)
     if session_seconds:
         shorten_sessions(session_seconds)
     print(json.dumps({"ministack": found, "session_seconds": session_seconds}), flush=True)
@@ -163,4 +224,4 @@ def main(packages: str, session_seconds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

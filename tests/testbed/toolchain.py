@@ -143,13 +143,23 @@ def seaweedfs() -> Path:
 
 def ministack() -> Path:
     """A directory with ministack and what it needs, apart from everything else: it wants a botocore of its own."""
-    requirements = paths.ROOT / "tools" / "requirements" / "ministack.txt"
+    return _packages("ministack")
+
+
+def gcp_emulator() -> Path:
+    """A directory with gcp-storage-emulator and what it needs."""
+    return _packages("gcp-emulator")
+
+
+def _packages(name: str) -> Path:
+    """A directory of the cache with the packages that a file of `tools/requirements` names."""
+    requirements = paths.ROOT / "tools" / "requirements" / f"{name}.txt"
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     digest = hashlib.sha256(f"{python}\0{requirements.read_text(encoding='utf-8')}".encode()).hexdigest()[:16]
-    target = paths.cache() / f"ministack-{digest}"
+    target = paths.cache() / f"{name}-{digest}"
     with paths.locked(target.with_name(target.name + ".lock")):
         if not target.is_dir():
-            print("testbed: installing ministack from PyPI", file=sys.stderr, flush=True)
+            print(f"testbed: installing {name} from PyPI", file=sys.stderr, flush=True)
             with tempfile.TemporaryDirectory(dir=paths.cache()) as temporary:
                 staged = Path(temporary) / "packages"
                 _install(str(requirements), staged, "--requirement")

@@ -47,6 +47,14 @@ class Entry(t.NamedTuple):
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
 
+class Lost(t.NamedTuple):
+    """An object of an archive that cannot be handed out, because it is not known which resource it is of."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
 Chosen: t.TypeAlias = "t.Callable[[Entry], bool] | None"
 """Tells whether an object is wanted. ``None`` wants all."""
 

@@ -162,6 +162,10 @@ def reservations_folder(cluster: str) -> str:
     return f"{cluster_folder(cluster)}metadata/stowage/reservations/"
 
 
+def leases_folder(cluster: str) -> str:
+    return f"{cluster_folder(cluster)}metadata/stowage/leases/"
+
+
 def validate_name(name: str, *, what: str = "backup", limit: int = MAX_NAME) -> str:
     """Return a name that Kubernetes and Velero take: a DNS-1123 subdomain of at most ``limit`` characters.
 
@@ -176,12 +180,17 @@ def validate_name(name: str, *, what: str = "backup", limit: int = MAX_NAME) -> 
     return name
 
 
+def is_cluster(name: str) -> bool:
+    """Whether a name can be a cluster's folder, see :func:`validate_cluster`."""
+    return len(name) <= MAX_NAME and bool(_FOLDER.fullmatch(name))
+
+
 def validate_cluster(cluster: str) -> str:
     """Return a name that can be a folder everywhere: letters, digits, ``-``, ``_`` and ``.``.
 
     :raises StowageError: ``invalid_name``.
     """
-    if len(cluster) > MAX_NAME or not _FOLDER.fullmatch(cluster):
+    if not is_cluster(cluster):
         raise StowageError(
             "invalid_name",
             f"{cluster[:80]!r} cannot be the name of a cluster's folder.",

@@ -18,6 +18,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.entrie
     Block,
     Chosen,
     Entry,
+    Lost,
     Store,
     Wanted,
 )
@@ -47,7 +48,7 @@ class BackupReader:
     """The objects of one backup. Made by :meth:`open`; used by one thread at a time; closed by :meth:`close`.
 
     :ivar manifest: the manifest, ``None`` for Velero's backups and when it is damaged.
-    :ivar warnings: what a user should know: an index that could not be used, entries that were left out.
+    :ivar warnings: what a user should know: an index that could not be used, entries that no backup tool reads.
     """
 
     def __init__(self, location: Location, record: BackupRecord, progress: Progress, limits: Limits) -> None:
@@ -90,6 +91,11 @@ class BackupReader:
     def kinds(self) -> tuple[Kind, ...]:
         """The kinds that have objects, in the archive's order."""
         return tuple(dict.fromkeys(block.kind for block in self.blocks))
+
+    @property
+    def lost(self) -> t.Sequence[Lost]:
+        """Objects that the archive holds and that cannot be handed out; known once it was read in full."""
+        return self._spooled.lost if self._spooled else ()
 
     @property
     def bytes_read(self) -> int:
@@ -172,8 +178,9 @@ class BackupReader:
     def _spool(self) -> None:
         key = self._paths.tarball
         expected = self.manifest.files.get(key.rpartition("/")[2]) if self.manifest else None
+        kinds = [kind.to_kind() for kind in self.manifest.kinds] if self.manifest else []
         self._spooled, warnings = spool(
-            self._location, key, limits=self._limits, progress=self._progress, expected=expected
+            self._location, key, limits=self._limits, progress=self._progress, expected=expected, kinds=kinds
         )
         self.warnings += warnings
 

@@ -9,12 +9,19 @@ from __future__ import annotations
 import typing as t
 
 _FEW: t.Final = 100
+_NAMED: t.Final = 5
 
 
 def printable(text: str, most: int = 1024) -> str:
     """Text from a bucket as it may be shown: no control characters, not endless."""
     cut = text[:most]
     return cut if cut.isprintable() else cut.encode("unicode_escape").decode("ascii")[:most]
+
+
+def few(names: t.Sequence[str]) -> str:
+    """The first names of a list, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(printable(name, 253) for name in names[:_NAMED]) + more
 
 
 def brief(value: t.Any) -> t.Any:

@@ -26,6 +26,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.entrie
     Block,
     Chosen,
     Entry,
+    Lost,
     Store,
     Wanted,
 )
@@ -107,6 +108,8 @@ class SpooledStore(Store):
         self._key = key
         self._resources: dict[str, tuple[_Resource, list[Block]]] = {}
         self.blocks: list[Block] = []
+        self.lost: list[Lost] = []
+        """Objects that are in the archive, and that cannot be handed out."""
         self.bytes_read = 0
         self.index_bytes_read = 0
 
@@ -182,12 +185,14 @@ def spool(
     limits: Limits,
     progress: Progress,
     expected: FileDigest | None = None,
+    kinds: t.Iterable[Kind] = (),
     directory: str | None = None,
 ) -> tuple[SpooledStore, list[str]]:
     """Read a tarball in full, check it, and keep its objects; returns them and warnings.
 
     :param key: the tarball.
     :param expected: what the manifest says of it, if there is one.
+    :param kinds: those that the manifest names.
     :param directory: where the temporary file goes, instead of the system's choice.
     :raises StowageError: ``backup_damaged``, ``archive_hostile``, ``archive_unsupported``, ``quota`` when the disk is
         full, and location errors.
@@ -198,7 +203,7 @@ def spool(
         raise _disk(error) from None
     store = SpooledStore(file, key)
     try:
-        warnings = _fill(store, file, _Reading(location, key, limits, progress, expected))
+        warnings = _fill(store, file, _Reading(location, key, limits, progress, expected, tuple(kinds)))
     except OSError as error:
         store.close()
         raise _disk(error) from None
@@ -216,6 +221,7 @@ class _Reading(t.NamedTuple):
     limits: Limits
     progress: Progress
     expected: FileDigest | None
+    kinds: tuple[Kind, ...]
 
 
 def _fill(store: SpooledStore, file: t.IO[bytes], reading: _Reading) -> list[str]:
@@ -231,7 +237,7 @@ def _fill(store: SpooledStore, file: t.IO[bytes], reading: _Reading) -> list[str
         source.close()
     if reading.expected is not None and reading.expected.sha256 != stream.sha256:
         raise damaged(key, "it is not what was written")
-    spooler.finish(store)
+    spooler.finish(store, reading.kinds)
     store.bytes_read = stream.bytes_in
     return spooler.warnings
 
@@ -272,10 +278,10 @@ class _Spooler:
         else:
             self._take_object(place, path, body)
 
-    def finish(self, store: SpooledStore) -> None:
+    def finish(self, store: SpooledStore, kinds: t.Iterable[Kind]) -> None:
         """When all entries were taken."""
         self._file.flush()
-        self._place_long_names()
+        store.lost += self._place_long_names(kinds)
         for copies in self._copies.values():
             if any(a == b for a, b in itertools.pairwise(sorted(copies))):
                 raise hostile(self._key, "has an entry twice")
@@ -305,20 +311,21 @@ class _Spooler:
             raise hostile(self._key, f"has an object at {_shown(path)} that is of another kind")
         self._keep(resource, named, *self._write(named, body))
 
-    def _place_long_names(self) -> None:
-        """Their paths do not say which resource they are; the other objects of their kind do."""
-        by_kind = {(resource.group, resource.kind): resource for resource in self._resources.values()}
-        lost = 0
+    def _place_long_names(self, kinds: t.Iterable[Kind]) -> t.Iterator[Lost]:
+        """Their paths do not say which resource they are; the other objects of their kind do, and the manifest.
+
+        :returns: those of which nothing does.
+        """
+        known = {(kind.group, kind.kind): (kind.resource, kind.namespaced) for kind in kinds}
+        known |= {(one.group, one.kind): (name, one.namespaced) for name, one in self._resources.items()}
         for named, position, size in self._long:
-            resource = by_kind.get((named.group, named.kind))
-            if resource is None or resource.namespaced != bool(named.namespace):
-                lost += 1
-            else:
-                self._keep(resource, named, position, size)
-        if lost:
-            self.warnings.append(
-                f"{lost} objects with very long names were left out: without the index it is not known where they belong."
-            )
+            name, namespaced = known.get((named.group, named.kind), ("", False))
+            if not name or namespaced != bool(named.namespace):
+                yield Lost(named.kind, named.namespace, named.name)
+                continue
+            if name not in self._resources:
+                self._resources[name] = _Resource(namespaced, named)
+            self._keep(self._resources[name], named, position, size)
 
     def _keep(self, resource: _Resource, named: _Named, position: int, size: int) -> None:
         resource.keys.append(f"{named.namespace}/{named.name}" if named.namespace else named.name)

@@ -9,7 +9,11 @@ What is behind an address is looked at by the provider's prober; what lies in th
 
 from __future__ import annotations
 
+import collections
+import concurrent.futures
+import dataclasses
 import itertools
+import re
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive import catalog, layout
@@ -17,6 +21,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.catalogue import (
     failed,
     passed,
+    unknown,
     warning,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.endpoints import plain_endpoint
@@ -31,13 +36,18 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Ta
 if t.TYPE_CHECKING:
     from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
 
-OURS: t.Final = frozenset({"clusters", "workspaces"})
+OURS: t.Final = frozenset({"clusters/", "workspaces/"})
 VELERO_S: t.Final = frozenset({"backups", "restores", "restic", "metadata", "plugins", "kopia"})
 """What Velero 1.18 knows at the top level of a location (``pkg/persistence/object_store_layout.go``)."""
 _NAMES: t.Final = 1000
 _SHOWN: t.Final = 5
-_SAMPLE: t.Final = 20
-"""Backups whose cluster is looked at, the last by name."""
+_MOST_BACKUPS: t.Final = 20_000
+"""Names of backups that are listed."""
+_SAMPLE: t.Final = 1000
+"""Backups whose cluster is looked at."""
+_REQUESTS: t.Final = 8
+_NUMBERED: t.Final = re.compile(r"-?[0-9]{8}.*$|[0-9]+$")
+"""What tells backups of one series apart: a time and what comes after it, or a number at the end."""
 
 
 def validate_location(task: Task) -> dict[str, t.Any]:
@@ -95,11 +105,13 @@ def _endpoint(given: str) -> str:
 
 def _check_fit(report: Report, address: str, fail_on: str, result: dict[str, t.Any]) -> None:
     """Fails the task over a verdict that it is to fail over."""
-    bad = [Verdict.FAILED] if fail_on == "failed" else [Verdict.FAILED, Verdict.WARNING] if fail_on == "warning" else []
-    found = report.of(*bad) if bad else ()
-    if not found and (not bad or report.fit):
+    if fail_on == "never":
         return
-    over = found or report.of(Verdict.UNKNOWN)
+    # The worst first: what failed, what backups cannot do without and is not known, then warnings.
+    warned = report.of(Verdict.WARNING) if fail_on == "warning" else ()
+    over = (*report.of(Verdict.FAILED), *(one for one in report.against if one.verdict is Verdict.UNKNOWN), *warned)
+    if not over:
+        return
     first = over[0]
     more = f" (and {len(over) - 1} more)" if len(over) > 1 else ""
     message = f"{printable(address)} is not fit for backups: {first.id}: {printable(first.seen)}{more}"
@@ -119,30 +131,33 @@ def _in_the_location(prober: Prober, aim: Aim, uid: str) -> list[Look]:
         return []
     found = location
     looks = [
-        Look(("foreign_names",), lambda: [foreign_names(_names(found, ""))]),
+        Look(("foreign_names",), lambda: [foreign_names(itertools.islice(found.list_names(""), _NAMES))]),
         Look(("leftovers",), lambda: sweep(prober, aim), alone=True),
     ]
     if aim.cluster:
         folder = layout.cluster_folder(aim.cluster)
-        looks.insert(1, Look(("cluster_folder",), lambda: [cluster_folder(_names(found, folder), aim.engine)]))
-        looks.insert(2, Look(("cluster_identity",), lambda: [cluster_identity(_uids(found, aim.cluster), uid)]))
+        looks.insert(1, Look(("cluster_folder",), lambda: [cluster_folder(_folders(found, folder), aim.engine)]))
+        looks.insert(2, Look(("cluster_identity",), lambda: [cluster_identity(_owners(found, aim.cluster), uid)]))
     return looks
 
 
-def _names(location: Location, folder: str) -> list[str]:
+def _folders(location: Location, folder: str) -> list[str]:
     return list(itertools.islice(location.list_folders(folder), _NAMES))
 
 
 def foreign_names(names: t.Iterable[str]) -> Check:
-    """What is at the top of the location. Pure."""
+    """What is at the top of the location. Pure.
+
+    :param names: folders have a slash at their end.
+    """
     foreign = sorted(set(names) - OURS)
     if foreign:
-        return warning("foreign_names", f"There are folders of others: {_shown(foreign)}.")
+        return warning("foreign_names", f"There are things of others: {_shown(foreign)}.")
     return passed("foreign_names", "Nothing of others is there.")
 
 
 def cluster_folder(names: t.Iterable[str], engine: str) -> Check:
-    """What is at the top of a cluster's folder. Pure."""
+    """Which folders are at the top of a cluster's. Pure."""
     foreign = sorted(set(names) - VELERO_S)
     if not foreign:
         return passed("cluster_folder", "It holds nothing that Velero does not know.")
@@ -155,28 +170,80 @@ def _shown(names: t.Sequence[str]) -> str:
     return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
 
 
-def _uids(location: Location, cluster: str) -> list[str]:
-    """The clusters of the last backups by name; Velero's say nothing of theirs."""
-    names = sorted(itertools.islice(location.list_folders(layout.backups_folder(cluster)), _NAMES))[-_SAMPLE:]
-    found = []
-    for name in names:
+@dataclasses.dataclass(frozen=True)
+class Owners:
+    """Whose a folder's backups are.
+
+    :param uids: of the clusters that the backups name. Velero's name none.
+    :param looked: how many backups were looked at.
+    :param backups: how many there are, at least.
+    """
+
+    uids: t.Sequence[str]
+    looked: int = 0
+    backups: int = 0
+
+    @property
+    def cut(self) -> str:
+        """What was not looked at, as a sentence; empty if everything was."""
+        if self.looked >= self.backups:
+            return ""
+        more = "more than " if self.backups >= _MOST_BACKUPS else ""
+        return f"{self.looked} of {more}{self.backups} backups were looked at."
+
+
+def _owners(location: Location, cluster: str) -> Owners:
+    names = list(itertools.islice(location.list_folders(layout.backups_folder(cluster)), _MOST_BACKUPS))
+
+    def uid(name: str) -> str:
         try:
-            found.append(catalog.read_backup(location, cluster, name).cluster_uid)
+            return catalog.read_backup(location, cluster, name).cluster_uid
         except StowageError as error:
             if error.code not in {"invalid_name", "backup_not_found"}:
                 raise
-    return [uid for uid in found if uid]
+            return ""
+
+    chosen = sample(names, _SAMPLE)
+    with concurrent.futures.ThreadPoolExecutor(_REQUESTS, "validate") as pool:
+        return Owners([found for found in pool.map(uid, chosen) if found], len(chosen), len(names))
 
 
-def cluster_identity(uids: t.Sequence[str], expected: str) -> Check:
+def sample(names: t.Sequence[str], most: int) -> list[str]:
+    """All names, or so many that each series of backups is among them, with its ends and what lies between. Pure."""
+    if len(names) <= most:
+        return list(names)
+    series = collections.defaultdict[str, list[str]](list)
+    for name in sorted(names):
+        series[_NUMBERED.sub("", name)].append(name)
+    turns = itertools.zip_longest(*(_spread(series[key]) for key in _spread(sorted(series))))
+    return list(itertools.islice((name for turn in turns for name in turn if name is not None), most))
+
+
+def _spread(names: t.Sequence[str]) -> t.Iterator[str]:
+    """Names from everywhere: the ends first, then always what is in the middle."""
+    yield from dict.fromkeys((names[-1], names[0]))
+    gaps = collections.deque([(0, len(names) - 1)])
+    while gaps:
+        low, high = gaps.popleft()
+        middle = (low + high) // 2
+        if low < middle:
+            yield names[middle]
+            gaps += [(low, middle), (middle, high)]
+
+
+def cluster_identity(owners: Owners, expected: str) -> Check:
     """Whose backups are in a cluster's folder. Pure."""
-    different = sorted(set(uids))
+    different = sorted(set(owners.uids))
     others = [uid for uid in different if uid != expected]
     if expected and others:
         seen = f"There are backups of another cluster: {_shown(others)}."
         return failed("cluster_identity", seen, "cluster_identity_changed")
     if len(different) > 1:
         return warning("cluster_identity", f"There are backups of several clusters: {_shown(different)}.")
+    whose = f"are of the cluster {_shown(different)}" if different else "do not name their cluster"
+    if owners.cut:
+        fix = "List them with backup_info, which names the cluster of each."
+        return unknown("cluster_identity", f"{owners.cut} They {whose}.", fix=fix)
     if not different:
         return passed("cluster_identity", "No backup in it names its cluster.")
-    return passed("cluster_identity", f"Its backups are of the cluster {_shown(different)}.")
+    return passed("cluster_identity", f"Its backups {whose}.")

@@ -15,11 +15,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 import time
 import typing as t
 
-from ansible_collections.stowage.kubernetes.plugins.module_utils._archive import codec, headers, index
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive import codec, headers, index, names
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.layout import FORMAT_VERSION, BackupPaths
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.pipeline import Pipeline
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.sink import FileDigest, Sink
@@ -52,9 +51,6 @@ MAX_FILE_NAME: t.Final = 255
 
 _DEPTH: t.Final = 6
 _CLOSE_SECONDS: t.Final = 3.0
-_RESOURCE: t.Final = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_]*")
-_GROUP: t.Final = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]*")
-_NAMESPACE: t.Final = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]*")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -244,7 +240,7 @@ class ArchiveWriter:
         elif f"{namespace}/{name}" <= f"{self._namespace}/{self._last_name}":
             raise _disorder(kind)
         self._kind = kind
-        if kind.namespaced != bool(namespace) or (namespace and not _NAMESPACE.fullmatch(namespace)):
+        if not names.takes_namespace(kind, namespace):
             raise _bad_name("namespace")
         self._namespace = namespace
         if self._size >= MEMBER_WORTH:
@@ -257,11 +253,7 @@ class ArchiveWriter:
     def _enter_kind(self, kind: Kind) -> None:
         if kind.resource in self._resources:
             raise _disorder(kind)
-        if not (
-            _RESOURCE.fullmatch(kind.plural)
-            and _GROUP.fullmatch(kind.version)
-            and (not kind.group or _GROUP.fullmatch(kind.group))
-        ):
+        if not names.takes_kind(kind):
             raise _bad_name("kind")
         self._leave_kind()
         key = json.dumps(f"{kind.api_version}/{kind.kind}").encode()
@@ -371,7 +363,7 @@ def _list_names(part: _BlockPart) -> bytes:
 
 def _file_name(name: str) -> bytes:
     """The name of an object's file, in bytes."""
-    if "/" in name or "\0" in name or name in ("", ".", ".."):
+    if not names.takes_name(name):
         raise _bad_name("object")
     try:
         return name.encode() + b".json"

@@ -134,15 +134,19 @@ class Attempt:
                     total=self._total,
                     size=self._writer.raw_bytes,
                 )
-        self._record(task, count, reason or self._too_large())
+        self._record(task, count, reason or self._refused())
 
-    def _too_large(self) -> str:
+    def _refused(self) -> str:
         """What is said of the objects of the last list that were not taken in."""
-        refused, self.intake.too_large = self.intake.too_large, []
-        if not refused:
-            return ""
-        more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
-        return f"{refused[0]}{more} has more than {MAX_OBJECT >> 20} MiB, which no archive takes"
+        large, self.intake.too_large = self.intake.too_large, []
+        misnamed, self.intake.misnamed = self.intake.misnamed, 0
+        said = []
+        if large:
+            more = f" and {len(large) - 1} more" if len(large) > 1 else ""
+            said.append(f"{large[0]}{more} has more than {MAX_OBJECT >> 20} MiB, which no archive takes")
+        if misnamed:
+            said.append(f"{misnamed} of its objects have a name or namespace that no API server accepts")
+        return ", and ".join(said)
 
     def _record(self, task: Task, count: int, reason: str) -> None:
         kind = task.target.kind

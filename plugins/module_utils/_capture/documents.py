@@ -106,7 +106,7 @@ def commit_info(captured: Captured, manifest_sha256: str) -> CommitInfo:
         size=sum(file.size for file in captured.files.values()),
         warnings=findings.warning_count,
         errors=findings.error_count,
-        selection=options.selection.to_velero_spec(),
+        selection=options.selection.to_velero_spec(captured.attempt.namespaces.wanted),
         labels=options.labels,
         expires_at=started + options.expires_in if options.expires_in is not None else None,
         velero_expiration=options.velero_expiration,

@@ -23,6 +23,10 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base
 from ansible_collections.stowage.kubernetes.plugins.module_utils._reach import reach_cluster, reach_location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._selection import Selection
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError, tell
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.holding import Lease, parse_wait
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.leases import check_free, of_cluster
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.recording import record_backup
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import RunPaths
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.schedule import Schedule
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.schedule import parse as parse_schedule
 
@@ -51,6 +55,7 @@ class Wanted:
     scheduled: bool
     schedule: Schedule | None
     ignored_api_groups: frozenset[str]
+    lease_wait: datetime.timedelta
 
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> Wanted:
@@ -75,6 +80,7 @@ class Wanted:
             scheduled=params["schedule"] is not None,
             schedule=parse_schedule(params["schedule"]),
             ignored_api_groups=frozenset(params["ignored_api_groups"] or ()),
+            lease_wait=parse_wait(params["lease_wait"]),
             **durations,
         )
 
@@ -88,6 +94,8 @@ def _check_together(params: t.Mapping[str, t.Any]) -> None:
     for option, needed in (("state", "name"), ("velero_expiration", "expires_in")):
         if params[option] in ("absent", True) and not params[needed]:
             raise _unfit(f"{option}: {str(params[option]).lower()} needs {needed}.")
+    if params["run"]:
+        RunPaths(params["run"]["workspace"], params["run"]["name"])
     if params["name"] == LATEST:
         raise _unfit("No backup can be named latest: restore takes that for the newest one.")
 
@@ -108,8 +116,12 @@ def ensure_backup(task: Task) -> Result:
     with reach_location(task) as location:
         if task.params["state"] == "absent":
             return _absent(task, location, wanted)
-        with reach_cluster(task) as connection:
-            return _present(task, location, connection, wanted)
+
+        def ensure() -> Result:
+            with reach_cluster(task) as connection:
+                return _present(task, location, connection, wanted)
+
+        return record_backup(task, location, wanted.cluster, ensure) if task.params["run"] else ensure()
 
 
 def _absent(task: Task, location: Location, wanted: Wanted) -> Result:
@@ -118,6 +130,7 @@ def _absent(task: Task, location: Location, wanted: Wanted) -> Result:
     if task.diff:
         result["diff"] = {"before": "".join(f"{key}\n" for key in plan.keys()[:_SHOWN]), "after": ""}
     if not plan.empty and not task.check:
+        check_free(location, wanted.cluster, wanted.name)
         task.progress.report("delete", wanted.name, size=plan.size)
         delete.delete_backup(location, plan)
     return result
@@ -130,13 +143,50 @@ def _deleted(plan: delete.DeletePlan) -> Result:
 def _present(task: Task, location: Location, connection: Connection, wanted: Wanted) -> Result:
     identity = cluster_identity(connection)
     expect_uid(identity, task.params["expected_cluster_uid"])
-    records = catalog.list_backups(location, wanted.cluster)
-    there = find_existing(records, wanted, identity.uid, location.now())
+    begun = location.now()
+    busy = False
+    try:
+        there = _look(task, location, wanted, identity.uid)
+    except StowageError as error:
+        busy = error.code == "backup_in_progress"
+        if task.check or not busy:
+            raise
+        there = None
     if there is not None:
-        described = {name: value for name, value in describe_record(there).items() if name not in _OF_LISTS}
-        return {"changed": False, "backup": described | {"planned": False}}
-    catalog.check_identity(records, identity.uid, accept_new_identity=task.params["accept_new_identity"])
-    options = CaptureOptions(
+        return _found(there)
+    if task.check:
+        return _made(task, plan_capture(connection, _options(task, location, wanted), task.progress).as_dict())
+    for warning in location.warnings():
+        task.warn(warning)
+    chain = of_cluster(wanted.cluster, identity.uid)
+    what = f"the cluster {wanted.cluster}"
+    with Lease(location, chain, task.progress, what=what, who="backup", wait=wanted.lease_wait) as lease:
+        # Whoever held it may have made what is asked for.
+        if busy or lease.others_since(begun):
+            there = _look(task, location, wanted, identity.uid)
+        backup = None
+        if there is None:
+            backup = capture(connection, location, _options(task, location, wanted), task.progress).as_dict()
+    if lease.message:
+        task.warn(lease.message)
+    shown = {"lease": lease.as_dict()}
+    return _made(task, backup, shown) if backup else _found(t.cast("BackupRecord", there)) | shown
+
+
+def _look(task: Task, location: Location, wanted: Wanted, cluster_uid: str) -> BackupRecord | None:
+    """The backup that makes another one needless.
+
+    :raises StowageError: ``backup_exists``, ``backup_in_progress``, ``cluster_identity_changed``, and location errors.
+    """
+    records = catalog.list_backups(location, wanted.cluster)
+    there = find_existing(records, wanted, cluster_uid, location.now())
+    if there is None:
+        catalog.check_identity(records, cluster_uid, accept_new_identity=task.params["accept_new_identity"])
+    return there
+
+
+def _options(task: Task, location: Location, wanted: Wanted) -> CaptureOptions:
+    return CaptureOptions(
         cluster=wanted.cluster,
         name=wanted.name or layout.make_name(wanted.prefix, wanted.cluster, location.now()),
         selection=wanted.selection,
@@ -146,14 +196,18 @@ def _present(task: Task, location: Location, connection: Connection, wanted: Wan
         velero_expiration=task.params["velero_expiration"],
         deadline=_DEADLINE,
     )
-    if task.check:
-        backup = plan_capture(connection, options, task.progress).as_dict()
-    else:
-        for warning in location.warnings():
-            task.warn(warning)
-        backup = capture(connection, location, options, task.progress).as_dict()
-    result = {"changed": True, "backup": backup, **({"diff": _diff(backup)} if task.diff else {})}
-    return judge(task, result)
+
+
+def _found(record: BackupRecord) -> Result:
+    described = {name: value for name, value in describe_record(record).items() if name not in _OF_LISTS}
+    return {"changed": False, "backup": described | {"planned": False}}
+
+
+def _made(task: Task, backup: Result, shown: Result | None = None) -> Result:
+    """:raises TaskFailedError: ``backup_partial``."""
+    return judge(
+        task, {"changed": True, "backup": backup, **(shown or {}), **({"diff": _diff(backup)} if task.diff else {})}
+    )
 
 
 def find_existing(

@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils import _related as related
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.limits import MAX_OBJECT
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.names import misnamed
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.volumes import Volumes
 from ansible_collections.stowage.kubernetes.plugins.module_utils._selection import EXCLUDE_LABEL
 
@@ -38,6 +39,8 @@ class Intake:
         """Namespaces of captured objects."""
         self.too_large: list[str] = []
         """Objects that no reader of archives would take, as ``namespace/name``."""
+        self.misnamed = 0
+        """How many objects of the last list have a name or namespace that no API server accepts."""
         self.deleted = 0
         self.labelled = 0
         self._writer = writer
@@ -54,6 +57,10 @@ class Intake:
         if any(len(item.body) > MAX_OBJECT for item in kept):
             self.too_large += [item.key.decode() for item in kept if len(item.body) > MAX_OBJECT]
             kept = [item for item in kept if len(item.body) <= MAX_OBJECT]
+        if bad := misnamed(kind, kept):
+            self.misnamed += len(bad)
+            refused = {id(item) for item in bad}
+            kept = [item for item in kept if id(item) not in refused]
         add = self._writer.add
         for item in kept:
             add(kind, item)

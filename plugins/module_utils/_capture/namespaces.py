@@ -39,7 +39,7 @@ class Namespaces:
         name = item.name
         self._noted.add(name)
         self._admitted[name] = False
-        if not self._selection.wants_namespace(name):
+        if not self._selection.wants_namespace(name, item.labels or {}):
             return
         namespace = shapes.read(shapes.Namespace, item.body)
         if (item.labels or {}).get(EXCLUDE_LABEL) == "true":

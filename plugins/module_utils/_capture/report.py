@@ -38,6 +38,8 @@ def report_survey(found: Survey, findings: Findings, selection: Selection) -> No
         group = f"{failure.group}/{failure.version}"
         if failure.stateless:
             findings.warn(f"The API group {group} cannot be seen; it holds no state: {failure.message}")
+        elif not selection.may_want_group(failure.group):
+            findings.warn(f"The API group {group} cannot be seen; nothing of it was asked for: {failure.message}")
         else:
             findings.error(f"The API group {group} cannot be seen, and nothing of it was captured: {failure.message}")
     for word in selection.unmatched_resources(found.discovery.kinds):

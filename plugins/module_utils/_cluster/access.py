@@ -13,6 +13,8 @@ Where the options differ from ``kubernetes.core``, it is to keep one cluster's c
 - None set: the variables decide by the same rules (a host in them is enough), then ``KUBECONFIG`` or
   ``~/.kube/config``, then the pod's service account. (kubernetes.core tries the pod first; kubectl, as here, last.)
 
+With ``cluster_auth: capi`` all of this is about the management cluster, where the Secret with the cluster's own kubeconfig is.
+
 A credential among the options replaces all of the kubeconfig's. No credential is sent over plain HTTP, but to loopback.
 """
 
@@ -24,6 +26,10 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster import kubeconfig as _kubeconfig
+from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.referenced import (
+    SecretReference,
+    secret_reference,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 
 TOKEN_FILE: t.Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 (a path)
@@ -64,6 +70,8 @@ class ClusterAccess:
     :param client_cert: path of a PEM file; so are ``client_key`` and ``ca_cert``.
     :param validate_certs: ``None`` leaves it to the kubeconfig.
     :param proxy_headers: arguments of ``urllib3.util.make_headers``.
+    :param secret: where the cluster's kubeconfig is; everything else then says how to reach the cluster that has it.
+    :param commands: whether a kubeconfig may run a command to get a credential.
     :param secrets: every value that must never be shown.
     """
 
@@ -83,6 +91,8 @@ class ClusterAccess:
     proxy_headers: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     impersonate_user: str | None = None
     impersonate_groups: tuple[str, ...] = ()
+    secret: SecretReference | None = None
+    commands: bool = True
     secrets: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
@@ -117,6 +127,8 @@ class ClusterAccess:
             validate_certs=_boolean(options.get("validate_certs")),
             impersonate_groups=tuple(_words(options.get("impersonate_groups"))),
             proxy_headers=_proxy_headers(params, environ),
+            secret=secret_reference(params),
+            commands=True,
             **{name: _text(options.get(name)) for name in _PLAIN},
         )
         _check(access)

@@ -19,8 +19,12 @@ import time
 import typing as t
 import urllib.parse
 
-from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster import transport
+from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster import kubeconfig, transport
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.access import ClusterAccess
+from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.referenced import (
+    SecretReference,
+    kubeconfig_of,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.route import Route
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.session import Session, open_session
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.sockets import Sockets
@@ -95,15 +99,17 @@ class Connection:
 
     @classmethod
     def open(cls, access: ClusterAccess, *, pool_size: int = 16, progress: Progress | None = None) -> Connection:
-        """Load configuration and credential. The API server is not contacted.
+        """Load configuration and credential. The API server is not contacted, but that of a management cluster is, if the
+        kubeconfig lies there.
 
         :param pool_size: how many requests can be under way; more wait.
         :param progress: asked before each request whether to stop; a stop also breaks off requests under way.
-        :raises StowageError: ``cluster_access_invalid``, ``dependency_missing``.
+        :raises StowageError: ``cluster_access_invalid``, ``dependency_missing``; with a management cluster, all that
+            :meth:`request` raises.
         """
         progress = progress or Progress()
         sockets = Sockets()
-        session = open_session(access, pool_size)
+        session = _session(access, pool_size, progress)
         sockets.watch(session.pool)
         progress.on_stop(sockets.break_off)
         return cls(access, session, pool_size, progress, sockets)
@@ -208,7 +214,10 @@ class Connection:
         with self._lock:
             if self._session is not used:
                 return True
-            session = open_session(dataclasses.replace(self._access, context=used.context or None), self._pool_size)
+            access = self._access
+            if access.secret is None:
+                access = dataclasses.replace(access, context=used.context or None)
+            session = _session(access, self._pool_size, self._progress)
             self._secrets |= session.secrets
             if (session.server, session.trust) != (used.server, used.trust):
                 raise StowageError(
@@ -221,6 +230,33 @@ class Connection:
             self._sockets.watch(session.pool)
             self._session, self._route = session, Route(session)
             return True
+
+
+def _session(access: ClusterAccess, pool_size: int, progress: Progress) -> Session:
+    """A session with the cluster; its kubeconfig is read from the management cluster first, if it lies there."""
+    if access.secret is None:
+        return open_session(access, pool_size)
+    secret = access.secret
+    keeper = Connection.open(dataclasses.replace(access, secret=None), pool_size=1, progress=progress)
+    try:
+        document = kubeconfig_of(_read_secret(keeper, secret), secret)
+    finally:
+        keeper.close()
+    hidden = keeper.secrets | kubeconfig.secrets(document)
+    session = open_session(ClusterAccess(kubeconfig=document, commands=False), pool_size)
+    return dataclasses.replace(session, secrets=session.secrets | hidden)
+
+
+def _read_secret(keeper: Connection, secret: SecretReference) -> t.Any:
+    try:
+        return keeper.get_json(secret.path)
+    except ApiStatusError as error:
+        if error.status != 404:
+            raise
+        raise kubeconfig.invalid(
+            f"The management cluster has no Secret {secret}.",
+            "The Cluster API makes it when the cluster's control plane is there. Has the cluster been deleted?",
+        ) from None
 
 
 class _Sender:

@@ -32,6 +32,8 @@ _AUTH_PROVIDER_PUBLIC: t.Final = frozenset(
 _HARMLESS_VARIABLE: t.Final = re.compile(r"(?i)(?:^|_)(?:region|profile|path|home|dir|file|config|endpoints|name)$")
 _TELLING_ARGUMENT: t.Final = re.compile(r"(?i)(?:token|secret|password|passwd|api-?key|credential)")
 _SHORTEST: t.Final = 3
+_COMMANDS: t.Final = ("exec", "auth-provider")
+_FILES: t.Final = ("tokenFile", "client-certificate", "client-key", "certificate-authority")
 _CHECK_HINT: t.Final = "Check it with `kubectl --kubeconfig … config view` on the machine that runs the task."
 
 
@@ -134,6 +136,23 @@ def active(documents: t.Sequence[Document], context: str | None) -> tuple[Docume
     entry = _named(documents, "contexts", "context").get(current_context(documents, context), {})
     clusters, users = _named(documents, "clusters", "cluster"), _named(documents, "users", "user")
     return clusters.get(str(entry.get("cluster")), {}), users.get(str(entry.get("user")), {})
+
+
+def check_no_commands(documents: t.Sequence[Document], context: str | None) -> None:
+    """Refuse a context whose user runs a command to get a credential.
+
+    :raises StowageError: ``cluster_access_invalid``.
+    """
+    _refuse(active(documents, context)[1], _COMMANDS, "runs a command to get a credential")
+
+
+def check_no_files(documents: t.Sequence[Document], context: str | None) -> None:
+    """Refuse a context that names files: who wrote it would have this machine's files sent to a server of their choice.
+
+    :raises StowageError: ``cluster_access_invalid``.
+    """
+    for entry in active(documents, context):
+        _refuse(entry, _FILES, "names a file of this machine")
 
 
 def of_one_context(documents: t.Sequence[Document], context: str | None) -> dict[str, t.Any]:
@@ -272,6 +291,15 @@ def _decoded(data: object) -> set[str]:
 def _add(found: set[str], value: object) -> None:
     if isinstance(value, (str, int)) and not isinstance(value, bool) and len(str(value)) >= _SHORTEST:
         found.add(str(value))
+
+
+def _refuse(entry: Document, keys: t.Iterable[str], why: str) -> None:
+    for key in keys:
+        if entry.get(key) is not None:
+            raise invalid(
+                f"The kubeconfig {why} ({key}), which is not done here.",
+                "Use a kubeconfig that holds a token, or a client certificate and its key.",
+            )
 
 
 def _check_impersonation(user: Document, context: str) -> None:

@@ -120,6 +120,8 @@ def _load(
     given = access.kubeconfig
     documents = _kubeconfig.read(given) if isinstance(given, tuple) else [given]
     _kubeconfig.check(documents, access.context)
+    if not access.commands and not access.has_credential:
+        _kubeconfig.check_no_commands(documents, access.context)
     try:
         package.kube_config.load_kube_config_from_dict(
             config_dict=_kubeconfig.of_one_context(documents, access.context),

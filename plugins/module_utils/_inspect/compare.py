@@ -13,9 +13,10 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.gaps import told_gap, told_lost
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.reader import BackupReader, Entry
-from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record import COMPLETED, BackupRecord
-from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.shown import printable
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record import BackupRecord
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.shown import few
 from ansible_collections.stowage.kubernetes.plugins.module_utils._inspect.content import LEFT_OUT, same_content
 from ansible_collections.stowage.kubernetes.plugins.module_utils._inspect.differences import Differences, Fate, paired
 from ansible_collections.stowage.kubernetes.plugins.module_utils._kinds import Kind
@@ -28,7 +29,6 @@ if t.TYPE_CHECKING:
 Basis = t.Literal["content", "bytes"]
 """What makes an object changed: what people decide about, or any byte."""
 
-_NAMED: t.Final = 5
 _REPORT_EVERY: t.Final = 100
 
 
@@ -81,10 +81,15 @@ def compare_backups(
             sides.differences,
             left_out,
             list(caveats(record, reader.manifest, other, other_reader.manifest)),
-            [*dict.fromkeys(reader.warnings + other_reader.warnings), *sides.notes()],
+            [*dict.fromkeys([*_told(reader), *_told(other_reader)]), *sides.notes()],
             reader.bytes_read + other_reader.bytes_read,
             reader.index_bytes_read + other_reader.index_bytes_read,
         )
+
+
+def _told(reader: BackupReader) -> t.Iterator[str]:
+    yield from reader.warnings
+    yield from filter(None, (told_lost(reader.lost),))
 
 
 class _Sides:
@@ -114,7 +119,7 @@ class _Sides:
         notes = self.differences.notes()
         if two := self.differences.of_two_versions:
             notes.append(
-                f"The backups have {_few(two)} in different versions: fields that these name differently count as changed."
+                f"The backups have {few(two)} in different versions: fields that these name differently count as changed."
             )
         return notes
 
@@ -153,19 +158,4 @@ def caveats(
         yield "One backup was made by Velero: whether both are of the same selection cannot be told."
     elif record.fingerprint != other.fingerprint:
         yield "The backups are of different selections: what only one of them selects counts as added or removed."
-    yield from _gaps(record, manifest)
-    yield from _gaps(other, other_manifest)
-
-
-def _gaps(record: BackupRecord, manifest: Manifest | None) -> t.Iterator[str]:
-    """What a backup may lack."""
-    if record.phase != COMPLETED:
-        lacks = [kind.to_kind().resource for kind in manifest.kinds if not kind.complete] if manifest else []
-        lacks += [group.group or "core" for group in manifest.groups_failed if not group.stateless] if manifest else []
-        what = f", in {_few(lacks)}" if lacks else ""
-        yield f"The backup {record.name} of {record.cluster} is {record.phase}: it may lack objects{what}."
-
-
-def _few(names: t.Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(printable(name, 253) for name in names[:_NAMED]) + more
+    yield from filter(None, (told_gap(record, manifest), told_gap(other, other_manifest)))

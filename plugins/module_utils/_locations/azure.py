@@ -46,7 +46,11 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.certificates import TrustedCertificates
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.deletes import delete_each
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure, LocationError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.keys import check_key, printable
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.keys import (
+    check_key,
+    names_below,
+    printable,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.settle import NewObject
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.streams import StoredObject
 
@@ -147,12 +151,10 @@ class AzureLocation(Location):
                 if blob.name.startswith(whole) and blob.name != self._prefix:
                     yield ObjectInfo(blob.name[len(self._prefix) :], blob.size, blob.modified)
 
-    def list_folders(self, prefix: str) -> t.Iterator[str]:
+    def list_names(self, prefix: str) -> t.Iterator[str]:
         whole = self._prefix + prefix
         for page in azure_listing.pages(self.calls, whole, delimiter="/"):
-            for folder in page.folders:
-                if folder.startswith(whole) and folder.endswith("/") and len(folder) > len(whole) + 1:
-                    yield folder[len(whole) : -1]
+            yield from names_below(whole, [*page.folders, *(blob.name for blob in page.blobs)])
 
     # writing
 

@@ -5,7 +5,8 @@
 """A storage account, its Blob service and a container as Azure Resource Manager has them, read, typed and written. Private to the
 collection.
 
-The resources: https://learn.microsoft.com/rest/api/storagerp/storage-accounts, .../blob-services and .../blob-containers.
+The resources: https://learn.microsoft.com/rest/api/storagerp/storage-accounts, .../blob-services, .../blob-containers and
+.../management-policies.
 """
 
 from __future__ import annotations
@@ -74,6 +75,19 @@ class Container:
     versions: bool = False
 
 
+@dataclasses.dataclass(frozen=True)
+class BlobRule:
+    """A rule of lifecycle management that is for blobs as backups consist of them.
+
+    :param prefixes: each the name of a container, a slash, and how names in it begin; empty if it is for all blobs.
+    """
+
+    name: str
+    prefixes: tuple[str, ...] = ()
+    deletes: bool = False
+    archives: bool = False
+
+
 def parse_account(document: Json) -> Account:
     """From the account's resource. Old accounts tell nothing of what they allow."""
     found = _dict(document, "properties")
@@ -112,6 +126,32 @@ def parse_policy(answer: ArmAnswer) -> Policy | None:
         return None
     etag = str(answer.document.get("etag") or answer.headers.get("etag") or "")
     return Policy(days, str(found.get("state", "")) == "Locked", etag, found)
+
+
+def parse_rules(document: Json) -> tuple[BlobRule, ...]:
+    """From the account's lifecycle policy: https://learn.microsoft.com/azure/storage/blobs/lifecycle-management-overview. A rule
+    for blobs with tags is for none of ours, nor is what it does with versions and snapshots."""
+    found = []
+    rules = _dict(_dict(document, "properties"), "policy").get("rules")
+    for rule in rules if isinstance(rules, list) else ():
+        definition = _dict(rule, "definition") if isinstance(rule, dict) and rule.get("enabled") is not False else {}
+        filters, actions = _dict(definition, "filters"), _dict(_dict(definition, "actions"), "baseBlob")
+        if (
+            not actions
+            or filters.get("blobIndexMatch")
+            or "blockBlob" not in (filters.get("blobTypes") or ["blockBlob"])
+        ):
+            continue
+        prefixes = filters.get("prefixMatch")
+        named = tuple(str(one) for one in prefixes) if isinstance(prefixes, list) else ()
+        found.append(BlobRule(str(rule.get("name") or ""), named, "delete" in actions, "tierToArchive" in actions))
+    return tuple(found)
+
+
+def keeps_deleted_containers(service: Json) -> bool:
+    """Whether a container that is deleted can be restored with what was in it, by the Blob service's properties:
+    https://learn.microsoft.com/azure/storage/blobs/soft-delete-container-overview."""
+    return _dict(service, "containerDeleteRetentionPolicy").get("enabled") is True
 
 
 def _dict(document: Json, name: str) -> dict[str, t.Any]:
@@ -207,6 +247,16 @@ class StorageResource:
         except LocationError as error:
             if error.failure.status == 404:
                 return None
+            raise
+
+    def rules(self) -> tuple[BlobRule, ...]:
+        """The rules of the account's lifecycle management."""
+        what = f"Reading the lifecycle policy of {self._settings.account}"
+        try:
+            return parse_rules(self._get("/managementPolicies/default", what).document)
+        except LocationError as error:
+            if error.failure.status == 404 and error.failure.store_code == "ManagementPolicyNotFound":
+                return ()
             raise
 
     # writing

@@ -19,13 +19,14 @@ import urllib.parse
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.azure import (
     AzureCredentials,
-    Tokens,
     Unsigned,
     azure_credentials,
+    has_tokens,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_calls import AzureBody
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_client import (
     AzureSettings,
+    is_own_management,
     make_transport,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_errors import (
@@ -58,12 +59,12 @@ def open_arm(
     stopped: threading.Event,
 ) -> ArmCalls | None:
     """Azure Resource Manager for a location's credentials; ``None`` if nothing says where it is, or they give no tokens.
-    Nothing is sent yet."""
-    if not settings.management:
+    Nothing is sent yet. What the environment and the machine provide is for Azure's own only."""
+    if not settings.management or not has_tokens(auth):
         return None
-    credentials = azure_credentials(auth, environ, settings, verify, f"{settings.management}/.default")
-    if not isinstance(credentials, Tokens):
-        return None
+    own = settings.own_endpoint and is_own_management(settings.management)
+    scope = f"{settings.management}/.default"
+    credentials = azure_credentials(auth, environ, dataclasses.replace(settings, own_endpoint=own), verify, scope)
     return ArmCalls(make_transport(verify), settings.management, credentials, stopped)
 
 

@@ -64,6 +64,11 @@ def is_own_endpoint(endpoint: str) -> bool:
     return is_of(endpoint, (*(cloud.suffix for cloud in CLOUDS.values()), _ZONED))
 
 
+def is_own_management(endpoint: str) -> bool:
+    """Whether a URL is Azure's own Resource Manager."""
+    return endpoint.lower() in {cloud.management for cloud in CLOUDS.values()}
+
+
 @dataclasses.dataclass(frozen=True)
 class AzureSettings:
     """The options of an Azure location in normal form.

@@ -17,6 +17,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations import (
     azure_judge,
     azure_listing,
+    azure_managed_judge,
     azure_settings,
     network,
 )
@@ -27,6 +28,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth
     Signed,
     Unsigned,
     azure_credentials,
+    has_tokens,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure import AzureLocation, require_azure
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_account import StorageResource
@@ -37,6 +39,12 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azur
     AzureSettings,
     account_parts,
     make_transport,
+)
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_managed import (
+    KEYED,
+    UNNAMED,
+    Managed,
+    read_managed,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_rights import Right, ask, rights
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_settings import ContainerSettings
@@ -56,7 +64,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.endp
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.prober import UPLOAD_NAME, Aim, Look, Prober
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.readings import Reading
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.report import Check, Layer, failed
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.report import Check, Layer, Verdict, failed
 
 if t.TYPE_CHECKING:
     from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
@@ -124,6 +132,7 @@ class AzureProber(Prober):
         self._calls: AzureCalls
         self._listing: Listing
         self._container: Reading[ContainerSettings] = Reading("unknown")
+        self._managed: Managed | None = None
         self._location: AzureLocation | None = None
         self._ends: list[t.Callable[[], None]] = []
 
@@ -227,13 +236,26 @@ class AzureProber(Prober):
         check = azure_judge.tenant_check(wanted, tenant)
         if not subscription or failed([check]):
             return check
+        try:
+            resource = self._resource
+        except StowageError as error:
+            # The credentials are good for the data.
+            return of_error("account", error, Verdict.UNKNOWN)
+        return azure_judge.subscription_check(subscription, resource.is_there() if resource else None)
+
+    @functools.cached_property
+    def _resource(self) -> StorageResource | None:
+        """The storage account at Azure Resource Manager; ``None`` if that cannot be asked.
+
+        :raises StowageError: the credentials are not for it.
+        """
         auth = self._options.get("auth") or {}
         arm = open_arm(self._settings, auth, self._environ, self._trust.verify, self._stopped)
         if arm is None:
-            return azure_judge.subscription_check(subscription, None)
+            return None
         self._ends.append(arm.close)
         arm.attempts = 1
-        return azure_judge.subscription_check(subscription, StorageResource(arm, self._settings).is_there())
+        return StorageResource(arm, self._settings)
 
     def _accepted(self) -> list[Check]:
         """Whether the credentials are accepted, and how long. What an end that is past explains is not said twice."""
@@ -296,21 +318,62 @@ class AzureProber(Prober):
 
     def _of_posture(self) -> list[Look]:
         azure, container = self._settings.own_endpoint, self._container
+        # In one thread: what is found out of where the resource is serves all.
+        self._managed = self._ask_management()
         self._note_container()
         return [
             Look(("encryption",), lambda: [azure_judge.encryption_check(container, self._round, azure=azure)]),
             Look(("versioning",), self._versioning),
             Look(
                 ("object_lock", "default_retention", "legal_hold"),
-                lambda: azure_judge.lock_checks(container, self._aim.engine),
+                lambda: self._locks(azure_judge.lock_checks(container, self._aim.engine)),
             ),
             Look(("soft_delete",), self._soft_delete),
             Look(("public_access", "anonymous_listing"), self._public),
+            Look(("public_access_block", "shared_key_access"), self._let_in),
             Look(("tls_only",), self._plain_http),
-            Look(
-                ("stale_uploads", "lifecycle_expiry", "lifecycle_archive"),
-                lambda: [azure_judge.stale_uploads_check(azure=azure), *azure_judge.lifecycle_checks(azure=azure)],
-            ),
+            Look(("stale_uploads",), lambda: [azure_judge.stale_uploads_check(azure=azure)]),
+            Look(("lifecycle_expiry", "lifecycle_archive"), self._lifecycle),
+        ]
+
+    def _ask_management(self) -> Managed | None:
+        """What Azure Resource Manager tells of the account; ``None`` where there is none."""
+        settings = self._settings
+        if not settings.management:
+            return None
+        if not has_tokens(self._options.get("auth") or {}):
+            return Managed(KEYED, "Use a method with a token to have this checked.")
+        if not settings.subscription:
+            return Managed(UNNAMED, "Set subscription to its id to have this checked.")
+        try:
+            resource = self._resource
+        except StowageError as error:
+            return Managed(error.message, error.hint)
+        return read_managed(resource) if resource else None
+
+    def _locks(self, by_data: list[Check]) -> list[Check]:
+        """The retention policy with its period, where that is told."""
+        policy = self._managed.policy.value if self._managed else None
+        if policy is None:
+            return by_data
+        known = azure_managed_judge.retention_check(policy, self._aim.engine)
+        return [known if check.id == known.id else check for check in by_data]
+
+    def _let_in(self) -> list[Check]:
+        keyed = not has_tokens(self._options.get("auth") or {}) and (self._sas is None or self._sas.kind != "user")
+        managed = self._managed
+        return [
+            azure_managed_judge.public_block_check(managed),
+            azure_managed_judge.shared_keys_check(managed, keyed=keyed),
+        ]
+
+    def _lifecycle(self) -> list[Check]:
+        place = f"{self._settings.container}/{self._settings.prefix}"
+        judges = (azure_managed_judge.expiry_check, azure_managed_judge.archive_check)
+        by_data = azure_judge.lifecycle_checks(azure=self._settings.own_endpoint)
+        return [
+            azure_managed_judge.better(self._managed, functools.partial(judge, place=place), check)
+            for judge, check in zip(judges, by_data, strict=True)
         ]
 
     def _note_container(self) -> None:
@@ -322,12 +385,16 @@ class AzureProber(Prober):
             "default_retention": "time-based" if found and found.policy else None,
             "legal_hold": found.hold if found else None,
             "public_access": (found.public or "private") if found else None,
+            **azure_managed_judge.shown(self._managed),
         }
 
     def _versioning(self) -> list[Check]:
         reading = azure_settings.versioning(self._calls, self._settings.prefix + self._aim.listed)
-        self._settings_seen["versioning"] = "Enabled" if reading.value else None
-        return [azure_judge.versioning_check(reading)]
+        service = self._managed.service.value if self._managed else None
+        enabled = reading.value if service is None else service.get("isVersioningEnabled") is True
+        self._settings_seen["versioning"] = "Enabled" if enabled else None
+        by_data = azure_judge.versioning_check(reading)
+        return [azure_managed_judge.better(self._managed, azure_managed_judge.versioning_check, by_data)]
 
     def _conditional(self) -> list[Check]:
         if "write" not in self._aim.access:  # it was not asked whether writes of nothing are refused
@@ -336,8 +403,9 @@ class AzureProber(Prober):
 
     def _soft_delete(self) -> list[Check]:
         reading = azure_settings.soft_delete(self._calls)
-        self._settings_seen["soft_delete_days"] = reading.value
-        return [azure_judge.soft_delete_check(reading)]
+        self._settings_seen["soft_delete_days"] = reading.value or azure_managed_judge.soft_delete_days(self._managed)
+        by_data = azure_judge.soft_delete_check(reading)
+        return [azure_managed_judge.better(self._managed, azure_managed_judge.soft_delete_check, by_data)]
 
     def _public(self) -> list[Check]:
         """What is shown to somebody without credentials: a listing, or that a blob does not exist."""
@@ -360,7 +428,8 @@ class AzureProber(Prober):
                 error = list_container(calls, "").error
             finally:
                 calls.close()
-        return [azure_judge.tls_only_check(error, azure=azure)]
+        by_data = azure_judge.tls_only_check(error, azure=azure)
+        return [azure_managed_judge.better(self._managed, azure_managed_judge.tls_check, by_data)]
 
     def _anonymous(self, settings: AzureSettings) -> AzureCalls:
         return AzureCalls(make_transport(self._trust.verify, READ_SECONDS), settings, Nobody(), self._stopped)

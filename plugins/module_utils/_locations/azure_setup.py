@@ -28,6 +28,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azur
     Account,
     Container,
     StorageResource,
+    keeps_deleted_containers,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_arm import ArmCalls, open_arm
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_calls import AzureCalls
@@ -324,6 +325,7 @@ class AzureSetup(Setup):
         if self._seen_by_data() is None:
             return Plan(Wanted(), False)
         self._check_empty()
+        self._check_undoable()
         return Plan(Wanted(), True, (Change(BUCKET, "present", "absent"),))
 
     def _check_empty(self) -> None:
@@ -337,9 +339,31 @@ class AzureSetup(Setup):
                 )
                 raise StowageError("bucket_not_empty", f"The container {self._settings.container} holds {kinds}.", hint)
 
+    def _check_undoable(self) -> None:
+        """Azure deletes a container with what is in it, and no condition keeps it from that: neither a lease nor a date, which
+        are the container's own, knows of blobs. So what a backup writes in the last moment must come back with the container.
+
+        :raises StowageError: ``unsafe_change`` if that is not known, ``permission_denied``.
+        """
+        what = "Azure deletes a container with what is written to it in the last moment"
+        if self._resource is None:
+            hint = (
+                "Use a method with a token, and set subscription, so that the account's settings can be read; or delete the "
+                "container by other means."
+            )
+            raise unsafe(f"{what}, and whether the storage account keeps deleted containers is not to be seen.", hint)
+        try:
+            service = self._resource.service()
+        except LocationError as error:
+            if error.code == "permission_denied" and error.failure.denied:
+                raise self.denied([error.failure.denied]) from None
+            raise
+        if not keeps_deleted_containers(service):
+            hint = "Switch on soft delete of containers in the storage account, so that a deletion can be undone."
+            raise unsafe(f"{what}, and the storage account keeps no deleted containers.", hint)
+
     def remove(self) -> None:
-        """Azure deletes a container with what is in it, so it is looked at once more right before each attempt. What begins in
-        between can be restored with the container (soft delete), if the account has that."""
+        """It is looked at once more right before each attempt. What begins in between can be restored with the container."""
 
         def attempt() -> None:
             self._check_empty()

@@ -143,8 +143,13 @@ class Location(abc.ABC):
         key bytes, except with SeaweedFS, which orders folder by folder (``a/b`` before ``a-b``): sort where it matters."""
 
     @abc.abstractmethod
+    def list_names(self, prefix: str) -> t.Iterator[str]:
+        """Names of what is directly below ``prefix``, which ends with ``/`` or is empty: objects, and folders with a slash at
+        their end."""
+
     def list_folders(self, prefix: str) -> t.Iterator[str]:
         """Names (no slash) of the folders directly below ``prefix``, which ends with ``/`` or is empty."""
+        return (name[:-1] for name in self.list_names(prefix) if name.endswith("/"))
 
     @abc.abstractmethod
     def delete(self, keys: t.Sequence[str]) -> t.Sequence[DeleteFailure]:

@@ -38,6 +38,16 @@ def _loader() -> t.Any:
     return Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
 
 
+def partition_of(region: str) -> str:
+    """The part of AWS that a region belongs to, as ARNs name it; of names that are no region of AWS, the usual one."""
+    from botocore.exceptions import UnknownRegionError
+
+    try:
+        return str(isolated_session(None).get_partition_for_region(region))
+    except UnknownRegionError:
+        return "aws"
+
+
 def isolated_session(source: t.Any) -> t.Any:
     """A botocore session that reads no file and no profile of the user, with these keys, or none."""
     import botocore.session

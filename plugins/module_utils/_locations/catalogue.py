@@ -193,6 +193,11 @@ CATALOGUE: t.Final[t.Mapping[str, Kind]] = {
         "Backups hold every Secret that was captured.",
         "Set a default encryption of the bucket (SSE-S3 or SSE-KMS).",
     ),
+    "encryption_key": Kind(
+        _S,
+        "Without the key that they are encrypted with, no backup can be read again.",
+        "Enable the key, or cancel its deletion.",
+    ),
     "versioning": Kind(
         _S,
         "Without versions a deleted or overwritten object is gone, whoever did it.",
@@ -234,14 +239,39 @@ CATALOGUE: t.Final[t.Mapping[str, Kind]] = {
         "It keeps a mistake in a policy or an ACL from making backups public.",
         "Turn on all four settings of the bucket's public access block.",
     ),
+    "account_public_access_block": Kind(
+        _S,
+        "It keeps a mistake in any bucket of the account, or in a new one of this name, from making backups public.",
+        "Turn on all four settings of the account's public access block.",
+    ),
+    "bucket_acl": Kind(
+        _S,
+        "What an ACL grants to everybody shows in no policy.",
+        "Remove the grants to groups from the bucket's ACL, or set its object ownership to BucketOwnerEnforced.",
+    ),
+    "shared_key_access": Kind(
+        _S,
+        "Whoever has a key may do everything in the storage account, also delete it, and no log says who it was.",
+        "Use roles, and set shared_key_access to false when nothing needs the keys (allowSharedKeyAccess).",
+    ),
     "policy_status": Kind(
         _S,
-        "A public policy gives backups, with all their Secrets, to anybody.",
-        "Remove the statements with Principal * from the bucket's policy.",
+        "A public policy gives backups, with all their Secrets, to anybody, or lets anybody overwrite and delete them.",
+        "Remove the statements that allow Principal * something from the bucket's policy.",
     ),
     "anonymous_listing": Kind(
         _S,
         "What can be listed without credentials mostly can be read without, too.",
+        "Remove public access from the bucket's policy and ACL.",
+    ),
+    "anonymous_reading": Kind(
+        _S,
+        "Backups hold every Secret that was captured: what can be read without credentials is everybody's.",
+        "Remove public access from the bucket's policy and ACL, and replace the Secrets that were captured.",
+    ),
+    "anonymous_writing": Kind(
+        _S,
+        "Whoever can write without credentials can delete backups, or put others in their places.",
         "Remove public access from the bucket's policy and ACL.",
     ),
     "tls_only": Kind(
@@ -268,6 +298,11 @@ CATALOGUE: t.Final[t.Mapping[str, Kind]] = {
         _S,
         "Where ACLs count, objects that another account wrote may be unreadable for the bucket's owner.",
         "Set the bucket's object ownership to BucketOwnerEnforced.",
+    ),
+    "replication": Kind(
+        _S,
+        "Copies hold every Secret that was captured, and are kept and opened by rules of their own.",
+        "Check that you know the buckets that objects are copied to.",
     ),
     "requester_pays": Kind(
         _S,

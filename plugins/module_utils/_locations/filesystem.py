@@ -112,11 +112,11 @@ class FilesystemLocation(Location):
         *folders, start = prefix.split("/")
         yield from self._files(tuple(folders), start)
 
-    def list_folders(self, prefix: str) -> t.Iterator[str]:
+    def list_names(self, prefix: str) -> t.Iterator[str]:
         folders = tuple(prefix.split("/")[:-1])
         for entry in self._entries((*self._base, *folders)):
-            if entry.folder and not (not folders and entry.name == UPLOADS):
-                yield entry.name
+            if folders or entry.name != UPLOADS:
+                yield f"{entry.name}/" if entry.folder else entry.name
 
     # writing
 

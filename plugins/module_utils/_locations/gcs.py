@@ -43,7 +43,11 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_create import GcsCreator
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_reader import stored
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_writer import GcsWriter
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.keys import check_key, printable
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.keys import (
+    check_key,
+    names_below,
+    printable,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.settle import NewObject
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.streams import StoredObject
 
@@ -158,12 +162,10 @@ class GcsLocation(Location):
                 if found.name.startswith(whole) and found.name != self._settings.prefix:
                     yield ObjectInfo(found.name[len(self._settings.prefix) :], found.size, found.updated)
 
-    def list_folders(self, prefix: str) -> t.Iterator[str]:
+    def list_names(self, prefix: str) -> t.Iterator[str]:
         whole = self._settings.prefix + prefix
         for page in gcs_listing.pages(self.calls, whole, delimiter="/"):
-            for folder in page.folders:
-                if folder.startswith(whole) and folder.endswith("/") and len(folder) > len(whole) + 1:
-                    yield folder[len(whole) : -1]
+            yield from names_below(whole, [*page.folders, *(found.name for found in page.objects)])
 
     # writing
 

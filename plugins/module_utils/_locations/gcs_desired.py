@@ -28,7 +28,11 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.desi
     unsafe,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.desired import Retention as WantedRetention
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_settings import Bucket, Retention
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_settings import (
+    MADE_LABEL,
+    Bucket,
+    Retention,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.keys import printable
 
 _DAY: t.Final = 86400
@@ -63,12 +67,15 @@ def patch(setting: str, wanted: Wanted, bucket: Bucket, prefix: str) -> dict[str
     return _PATCHES[setting](wanted, bucket, prefix)
 
 
-def new_bucket(wanted: Wanted, name: str, region: str) -> dict[str, t.Any]:
-    """The resource of a bucket to be made: closed to the public and without ACLs, unless that is what is wanted."""
+def new_bucket(wanted: Wanted, name: str, region: str, made: str) -> dict[str, t.Any]:
+    """The resource of a bucket to be made: closed to the public and without ACLs, unless that is what is wanted.
+
+    :param made: by which it is known again if the answer is lost.
+    """
     uniform = wanted.object_ownership != "ObjectWriter"
     prevention = "inherited" if wanted.block_public_access is False else "enforced"
     access = {"uniformBucketLevelAccess": {"enabled": uniform}, "publicAccessPrevention": prevention}
-    return {"name": name, "location": region, "iamConfiguration": access}
+    return {"name": name, "location": region, "iamConfiguration": access, "labels": {MADE_LABEL: made}}
 
 
 def seconds_of(retention: WantedRetention) -> int:

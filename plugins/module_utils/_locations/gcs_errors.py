@@ -37,6 +37,7 @@ _CLOCK: t.Final = "Set this machine's clock (chrony, ntpd); Google allows 10 min
 _SLOW: t.Final = "Run fewer tasks against the store at once, or later."
 _LOCK: t.Final = "Wait until its retention ends; an administrator may remove a hold."
 _KIND: t.Final = "Use another authentication method, or change the organization's constraint storage.restrictAuthTypes."
+_MEMBERS: t.Final = "Let the organization's constraint iam.allowedPolicyMemberDomains allow theirs, or name identities of the organization."
 _TRUST: t.Final = (
     "Check the pool's provider (issuer, audience, attribute condition) and who may impersonate the account."
 )
@@ -87,6 +88,10 @@ _WORDS: t.Final[t.Sequence[tuple[re.Pattern[str], _Verdict]]] = [
                 "the encryption key may not be used, or is disabled",
                 "Let the storage service agent of the bucket's project use the key (cloudkms.cryptoKeyEncrypterDecrypter).",
             ),
+        ),
+        (
+            r"permitted customer|allowedPolicyMemberDomains",
+            ("permission_denied", "an organization policy keeps identities of others out of policies", _MEMBERS),
         ),
         (
             r"SCOPE_INSUFFICIENT|insufficient authentication scopes",

@@ -22,6 +22,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.repo
 
 MAX_RULES: t.Final = 1000
 """Google allows 100."""
+MADE_LABEL: t.Final = "stowage-made"
+"""The label of a bucket that was made here, with an id of the request that made it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Bucket:
     :param whole: it is described in full, so that what is absent is not set.
     :param metageneration: counts changes of the settings.
     :param lifecycle: the lifecycle rules as the store gave them, with all that is in them.
+    :param made: the value of the label that a bucket gets which is made here.
     """
 
     project_number: str = ""
@@ -83,6 +86,7 @@ class Bucket:
     whole: bool = False
     metageneration: str = ""
     lifecycle: tuple[t.Mapping[str, t.Any], ...] | None = None
+    made: str = ""
 
 
 def read_bucket(calls: GcsCalls) -> Reading[Bucket]:
@@ -154,6 +158,7 @@ def parse_bucket(document: t.Mapping[str, t.Any] | None, bucket: str) -> Bucket 
         whole=whole,
         metageneration=_text(document, "metageneration"),
         lifecycle=rules,
+        made=_text(document, "labels", MADE_LABEL),
     )
 
 

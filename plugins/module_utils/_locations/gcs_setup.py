@@ -12,6 +12,7 @@ https://cloud.google.com/storage/docs/request-preconditions.
 from __future__ import annotations
 
 import json
+import secrets as random
 import threading
 import typing as t
 
@@ -133,9 +134,11 @@ class GcsSetup(Setup):
             raise StowageError("invalid_option", "Nothing says which project the new bucket is to be in.", hint)
 
     def _project(self) -> str:
-        """The project of a new bucket: the one that the options demand, which is the credentials' own."""
+        """The project of a new bucket: the one that the options demand, which is the credentials' own; without it, where the
+        environment has things made, for who has no project."""
         identity = self._access.identity
-        return identity.account or min(projects_of(identity.credentials, identity.project), default="")
+        own = min(projects_of(identity.credentials, identity.project), default="")
+        return identity.account or own or identity.usual
 
     def _check_account(self) -> None:
         """Before the first write."""
@@ -208,9 +211,10 @@ class GcsSetup(Setup):
                 raise
 
     def _create(self, wanted: Wanted) -> None:
-        """An answer may be lost, and the bucket be there at the next attempt. Whoever else made one of this name meanwhile,
-        it is not ours."""
-        body = gcs_desired.new_bucket(wanted, self._settings.bucket, self._settings.region)
+        """An answer may be lost, and the bucket be there at the next attempt: ours, if it has the label that was sent. All of
+        Google's customers share one namespace, so anything else is somebody else's."""
+        made = random.token_hex(16)
+        body = gcs_desired.new_bucket(wanted, self._settings.bucket, self._settings.region, made)
         lock = {"enableObjectRetention": "true"} if wanted.object_lock_enabled else {}
         request = Request(
             "POST",
@@ -227,7 +231,7 @@ class GcsSetup(Setup):
             try:
                 self._calls.once(request, f"Creating the bucket {self._settings.bucket}")
             except LocationError as error:
-                if error.failure.status == 409 and lost:
+                if error.failure.status == 409 and lost and self._is_made_by(made):
                     return
                 lost = lost or error.failure.doubt == "unknown"
                 raise
@@ -241,6 +245,13 @@ class GcsSetup(Setup):
                 raise StowageError("bucket_wrong_owner", message, hint) from None
             raise
         self._until(lambda: self._see() is not None, "The new bucket does not show up.")
+
+    def _is_made_by(self, made: str) -> bool:
+        """Whether the bucket is the one that a request of ours made."""
+        found = read_bucket(self._calls)
+        if found.failure is not None and found.failure.code not in {"bucket_not_found", "permission_denied"}:
+            raise LocationError(found.failure)
+        return found.value is not None and found.value.made == made
 
     def _until(self, shows: t.Callable[[], bool], otherwise: str) -> None:
         for number in range(1, self._calls.attempts + 1):

@@ -41,6 +41,15 @@ def normal_prefix(prefix: str | None) -> str:
     return trimmed + "/"
 
 
+def names_below(prefix: str, found: t.Iterable[str]) -> t.Iterator[str]:
+    """What comes after the prefix in keys, and folders with a slash at their end, of a listing of one level. What stands for
+    the prefix itself, as some tools make it, is left out."""
+    for key in found:
+        name = key[len(prefix) :]
+        if key.startswith(prefix) and name not in {"", "/"}:
+            yield name
+
+
 def printable(text: str, limit: int = 200) -> str:
     """The text for a message: control characters and broken encodings replaced, cut to ``limit`` characters."""
     clean = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -183,7 +183,7 @@ class PartsWriter(Writer):
             self._begun = True
         number = self._parts.begin()
         if number > self.most_parts:
-            raise StowageError("store_error", f"{self._what}: it has become larger than the store allows.")
+            raise StowageError("store_error", f"{self._what}: it has become larger than is written in its parts.")
         arguments = (number, body)
         threading.Thread(target=self._put_part, args=arguments, name=f"stowage-part-{number}", daemon=True).start()
 

@@ -81,17 +81,25 @@ def sweep(prober: Prober, aim: Aim) -> list[Check]:
         return []
     if not prober.lists_uploads:
         return [unsupported("leftovers", "The store lists no unfinished uploads; it drops them by itself.")]
-    swept = 0
+    swept = younger = 0
     try:
         now = location.now()
         for upload in location.uploads(aim.upload_key):
-            if upload.key == aim.upload_key and now - upload.started >= STALE:
-                location.abort_upload(upload)
-                swept += 1
+            if upload.key != aim.upload_key:
+                continue
+            if now - upload.started < STALE:
+                younger += 1
+                continue
+            location.abort_upload(upload)
+            swept += 1
     except StowageError as error:
         if error.code == "interrupted":
             raise
         return [of_error("leftovers", error, _verdict(error))]
+    there = f"{younger} of probes began less than an hour ago, and may be at work." if younger else ""
     if swept:
-        return [warning("leftovers", f"{swept} unfinished uploads of earlier probes were aborted.", fix="")]
+        seen = f"{swept} unfinished uploads of earlier probes were aborted. {there}".rstrip()
+        return [warning("leftovers", seen, fix="")]
+    if younger:
+        return [passed("leftovers", f"No old upload of an earlier probe was left; {there}")]
     return [passed("leftovers", "No upload of an earlier probe was left.")]

@@ -100,7 +100,12 @@ class Report:
     def fit(self) -> bool:
         """Whether backups can be kept there: every layer was reached, nothing failed, and nothing that backups cannot do
         without remained unknown."""
-        return self.stopped_at is None and not any(_unfit(check) for check in self.checks)
+        return self.stopped_at is None and not self.against
+
+    @property
+    def against(self) -> tuple[Check, ...]:
+        """The checks for which the location is not fit."""
+        return tuple(check for check in self.checks if _unfit(check))
 
     @property
     def not_reached(self) -> tuple[Layer, ...]:

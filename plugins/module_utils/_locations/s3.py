@@ -34,7 +34,11 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.cert
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.endpoints import plain_endpoint
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure, LocationError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.keys import check_key, printable
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.keys import (
+    check_key,
+    names_below,
+    printable,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_client import (
     READ_SECONDS,
@@ -163,11 +167,9 @@ class S3Location(Location):
                 if key.startswith(whole) and key != self._settings.prefix:
                     yield ObjectInfo(key[len(self._settings.prefix) :], int(found["Size"]), _utc(found["LastModified"]))
 
-    def list_folders(self, prefix: str) -> t.Iterator[str]:
+    def list_names(self, prefix: str) -> t.Iterator[str]:
         whole = self._settings.prefix + prefix
-        for folder in s3_listing.folders(self.calls, whole):
-            if folder.startswith(whole) and folder.endswith("/") and len(folder) > len(whole) + 1:
-                yield folder[len(whole) : -1]
+        yield from names_below(whole, s3_listing.names(self.calls, whole))
 
     # writing
 

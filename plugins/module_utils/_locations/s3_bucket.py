@@ -117,9 +117,15 @@ def _asked_region(calls: S3Calls) -> str:
 
 
 def owner_check(calls: S3Calls, account: str, prefix: str) -> Check:
-    """Whether the bucket is in the caller's account. :param account: empty where the store has none, or it is not known."""
-    if not calls.settings.own_endpoint:
+    """Whose the bucket is: of whom the location says, or else the caller's. Asked when it could be listed.
+
+    :param account: the caller's; empty where the store has none, or it is not known.
+    """
+    if not calls.aws:
         return unsupported("bucket_owner", "Only AWS can be asked.")
+    if calls.settings.bucket_owner:
+        # Every request says so, the listing too, and AWS refuses it otherwise.
+        return passed("bucket_owner", f"Account {calls.settings.bucket_owner}, as bucket_owner says.")
     if not account:
         return unknown("bucket_owner", "The caller's account is not known.", fix="")
     what = f"Asking whether account {account} owns the bucket"
@@ -129,5 +135,6 @@ def owner_check(calls: S3Calls, account: str, prefix: str) -> Check:
         if error.code != "permission_denied":
             return of_error("bucket_owner", error, Verdict.UNKNOWN)
         seen = f"The bucket is not in the caller's account {account}."
-        return warning("bucket_owner", seen, error_code="bucket_wrong_owner")
+        fix = "If that is intended, set the location's bucket_owner to the account that it should be in."
+        return warning("bucket_owner", seen, error_code="bucket_wrong_owner", fix=fix)
     return passed("bucket_owner", f"Account {account}, the caller's own.")

@@ -31,6 +31,7 @@ ACTIONS: t.Final[t.Mapping[str, str]] = {
     "delete_object": "s3:DeleteObject",
     "delete_objects": "s3:DeleteObject",
     "list_object_versions": "s3:ListBucketVersions",
+    "list_buckets": "s3:ListAllMyBuckets",
     "create_bucket": "s3:CreateBucket",
     "delete_bucket": "s3:DeleteBucket",
     "get_bucket_versioning": "s3:GetBucketVersioning",
@@ -41,6 +42,8 @@ ACTIONS: t.Final[t.Mapping[str, str]] = {
     "put_object_lock_configuration": "s3:PutBucketObjectLockConfiguration",
     "get_public_access_block": "s3:GetBucketPublicAccessBlock",
     "put_public_access_block": "s3:PutBucketPublicAccessBlock",
+    "get_bucket_acl": "s3:GetBucketAcl",
+    "get_bucket_replication": "s3:GetReplicationConfiguration",
     "get_bucket_policy": "s3:GetBucketPolicy",
     "put_bucket_policy": "s3:PutBucketPolicy",
     "delete_bucket_policy": "s3:DeleteBucketPolicy",
@@ -50,6 +53,7 @@ ACTIONS: t.Final[t.Mapping[str, str]] = {
     "get_bucket_ownership_controls": "s3:GetBucketOwnershipControls",
     "put_bucket_ownership_controls": "s3:PutBucketOwnershipControls",
 }
+_AMAZON: t.Final = "amazons3"
 _OF_OBJECTS: t.Final = frozenset(
     {
         "head_object",
@@ -80,6 +84,12 @@ class S3Calls(Retries):
         """What the store calls itself, in lower case; empty before its first answer."""
 
     @property
+    def aws(self) -> bool:
+        """Whether the store is Amazon S3: AWS's own endpoint, or another of which the location says so and that calls itself
+        what S3 does. The location's word alone is not enough: to take another store for S3 can cost backups."""
+        return self.settings.own_endpoint or (self.settings.provider == "aws" and self.server == _AMAZON)
+
+    @property
     def address(self) -> str:
         """``s3://bucket/prefix``."""
         return f"s3://{self.settings.bucket}/{self.settings.prefix}".rstrip("/")
@@ -88,10 +98,9 @@ class S3Calls(Retries):
         """Sends one request, in snake case as botocore names it, and returns its answer. :raises LocationError: if it failed."""
         # A bucket that is being made has no owner yet.
         owner = {} if operation == "create_bucket" else self._owner
+        bucket = {} if operation == "list_buckets" else {"Bucket": self.settings.bucket, **owner}
         try:
-            answer: dict[str, t.Any] = getattr(self._client, operation)(
-                Bucket=self.settings.bucket, **{**owner, **parameters}
-            )
+            answer: dict[str, t.Any] = getattr(self._client, operation)(**{**bucket, **parameters})
         except StowageError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever botocore raises becomes an error of ours
@@ -124,7 +133,7 @@ class S3Calls(Retries):
             hint = "Check the bucket's name, and the location's bucket_owner."
             return dataclasses.replace(failure, code="bucket_wrong_owner", message=message, hint=hint)
         action = ACTIONS.get(operation, operation)
-        resource = f"arn:aws:s3:::{self.settings.bucket}"
+        resource = f"arn:{self.settings.partition}:s3:::{self.settings.bucket}"
         resource += f"/{self.settings.prefix}*" if operation in _OF_OBJECTS else ""
         return dataclasses.replace(failure, hint=f"Allow {action} on {resource} (and look for an explicit deny).")
 

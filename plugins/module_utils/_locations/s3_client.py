@@ -11,13 +11,17 @@ a task does the same on every machine. It does not retry and does not follow a b
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.endpoints import is_own_endpoint
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.botocore_session import isolated_session
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.botocore_session import (
+    isolated_session,
+    partition_of,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.endpoints import plain_endpoint
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.keys import normal_prefix, printable
@@ -60,6 +64,11 @@ class S3Settings:
     def own_endpoint(self) -> bool:
         """Whether requests go to AWS itself."""
         return not self.endpoint or is_own_endpoint(self.endpoint)
+
+    @property
+    def partition(self) -> str:
+        """What ARNs begin with. Stores that are not AWS know no part of it, whatever they call their regions."""
+        return partition_of(self.region) if self.provider == "aws" else "aws"
 
     @classmethod
     def from_options(cls, options: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> S3Settings:
@@ -142,6 +151,17 @@ def make_client(
     if not settings.own_endpoint:
         _old_checksum(client)
     return client
+
+
+def endpoint_of(settings: S3Settings) -> str:
+    """The URL that requests of a location go to, without the bucket's name: AWS's own of the region unless there is another.
+
+    :raises StowageError: if there is none for the region.
+    """
+    if settings.endpoint:
+        return settings.endpoint
+    with contextlib.closing(make_client(settings, None, None, signed=False)) as client:
+        return str(client.meta.endpoint_url)
 
 
 def _stay_in_region(client: t.Any) -> None:

@@ -56,7 +56,7 @@ class Seen:
     """A bucket as it is; what was not looked at counts as not set.
 
     :param partition: the part of AWS that ARNs begin with.
-    :param aws: the store is Amazon S3, or says that it does the same.
+    :param aws: the store is Amazon S3.
     :param minio: the store is MinIO.
     :param sees_tls: the store knows whether a request came by TLS: AWS does, and what is not behind another's server.
     """

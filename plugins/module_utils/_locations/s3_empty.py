@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether an S3 bucket is empty. Private to the collection."""
+"""Whether an S3 bucket is empty. Private to the collection.
+
+MinIO tells, after its restart, of no upload that was begun before, and deletes the bucket with it: nothing that a client can
+ask shows these.
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import typing as t
@@ -43,11 +44,10 @@ def frozen_keys(source: t.Any) -> Keys:
     return Keys(str(found.access_key), str(found.secret_key), str(found.token or ""))
 
 
-def caller_identity(keys: Keys, region: str, endpoint: str, verify: str | None) -> dict[str, str]:
-    """``account`` and ``arn`` by sts:GetCallerIdentity, which nobody can be denied.
+def aws_client(service: str, keys: Keys, region: str, endpoint: str, verify: str | None) -> t.Any:
+    """A client of a service of AWS beside S3, that asks once.
 
-    :param endpoint: of the token service; empty for AWS's own.
-    :raises LocationError: if it cannot be asked.
+    :param endpoint: of the service; empty for AWS's own.
     """
     from botocore.config import Config
 
@@ -58,12 +58,21 @@ def caller_identity(keys: Keys, region: str, endpoint: str, verify: str | None) 
         "user_agent_extra": USER_AGENT,
         "ignore_configured_endpoint_urls": True,
     }
+    return isolated_session(keys).create_client(
+        service, region_name=region, endpoint_url=endpoint or None, verify=verify, config=Config(**choices)
+    )
+
+
+def caller_identity(keys: Keys, region: str, endpoint: str, verify: str | None) -> dict[str, str]:
+    """``account`` and ``arn`` by sts:GetCallerIdentity, which nobody can be denied.
+
+    :param endpoint: of the token service; empty for AWS's own.
+    :raises LocationError: if it cannot be asked.
+    """
     what = "Asking the token service who we are"
     try:
-        client = isolated_session(keys).create_client(
-            "sts", region_name=region, endpoint_url=endpoint or None, verify=verify, config=Config(**choices)
-        )
-        answer = client.get_caller_identity()
+        with contextlib.closing(aws_client("sts", keys, region, endpoint, verify)) as client:
+            answer = client.get_caller_identity()
     except Exception as error:  # noqa: BLE001 - whatever botocore raises becomes an error of ours
         raise LocationError(classify(error, what, region=region)) from None
     arn = str(answer.get("Arn") or "")
@@ -72,10 +81,12 @@ def caller_identity(keys: Keys, region: str, endpoint: str, verify: str | None) 
     return {"account": account if account.isdigit() else found[1] if found else "", "arn": printable(arn, 300)}
 
 
-def minio_account(keys: Keys, settings: S3Settings, ca_file: str) -> str:
+def minio_account(keys: Keys, settings: S3Settings, ca_file: str, client_pair: tuple[str, str] | None = None) -> str:
     """The name of the account behind the keys, by MinIO's own API, which every account may ask; empty where there is none.
 
     A service account's is that of its user. Other stores answer something else, or nothing.
+
+    :param client_pair: the files of our own certificate and its key, for a store that wants to see one.
     """
     from botocore.auth import S3SigV4Auth
     from botocore.awsrequest import AWSRequest
@@ -87,7 +98,11 @@ def minio_account(keys: Keys, settings: S3Settings, ca_file: str) -> str:
     request = AWSRequest("GET", url, headers={"User-Agent": USER_AGENT}, stream_output=True)
     credentials = Credentials(keys.access_key, keys.secret_key, keys.session_token or None)
     S3SigV4Auth(credentials, "s3", settings.region).add_auth(request)
-    choices: dict[str, t.Any] = {"verify": ca_file or True, "timeout": (CONNECT_SECONDS, SECONDS)}
+    choices: dict[str, t.Any] = {
+        "verify": ca_file or True,
+        "timeout": (CONNECT_SECONDS, SECONDS),
+        "client_cert": client_pair,
+    }
     session = URLLib3Session(proxies=get_environ_proxies(url), **choices)
     try:
         answer = session.send(request.prepare())

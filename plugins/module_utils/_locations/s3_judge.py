@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations import readings
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.catalogue import (
+    CATALOGUE,
     check,
     failed,
     passed,
@@ -20,8 +21,10 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.cata
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.keys import printable
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.readings import Reading
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.report import Check, Verdict
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_public import open_to_anybody
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_settings import (
     Encryption,
+    EncryptionKey,
     ObjectLock,
     PublicAccessBlock,
     Rule,
@@ -42,6 +45,10 @@ AUDIT_ACTIONS: t.Final[t.Mapping[str, str]] = {
     "lifecycle_archive": "s3:GetLifecycleConfiguration",
     "ownership": "s3:GetBucketOwnershipControls",
     "requester_pays": "s3:GetBucketRequestPayment",
+    "account_public_access_block": "s3:GetAccountPublicAccessBlock",
+    "bucket_acl": "s3:GetBucketAcl",
+    "encryption_key": "kms:DescribeKey",
+    "replication": "s3:GetReplicationConfiguration",
 }
 
 
@@ -95,28 +102,93 @@ def public_access_check(reading: Reading[PublicAccessBlock]) -> Check:
     if found := unread("public_access_block", reading):
         return found
     if reading.value is None:
-        return warning("public_access_block", "The bucket has none (that of the account is not looked at).")
-    missing = reading.value.missing()
-    if missing:
-        return warning("public_access_block", f"Off: {', '.join(missing)}.")
-    return passed("public_access_block", "All four settings are on.")
+        return warning("public_access_block", "The bucket has none.")
+    return _block("public_access_block", reading.value)
 
 
-def policy_status_check(reading: Reading[bool]) -> Check:
-    if found := unread("policy_status", reading):
+def account_block_check(reading: Reading[PublicAccessBlock], account: str) -> Check:
+    """That of the caller's account."""
+    name, action = "account_public_access_block", AUDIT_ACTIONS["account_public_access_block"]
+    if reading.state == "denied":
+        return unknown(name, f"{action} is denied.", fix=f"Allow {action} on * to have this checked.")
+    if found := unread(name, reading):
         return found
-    if reading.value:
+    if reading.value is None:
+        return warning(name, f"The account {account} has none.")
+    return _block(name, reading.value)
+
+
+def _block(name: str, block: PublicAccessBlock) -> Check:
+    missing = block.missing()
+    return warning(name, f"Off: {', '.join(missing)}.") if missing else passed(name, "All four settings are on.")
+
+
+def acl_check(reading: Reading[tuple[str, ...]], block: Reading[PublicAccessBlock]) -> Check:
+    """Whether the bucket's ACL lets anybody in. :param block: may keep that from counting."""
+    if found := unread("bucket_acl", reading):
+        return found
+    if reading.value is None:
+        return unknown("bucket_acl", "The answer names no grant and no owner.", fix="")
+    if not reading.value:
+        return passed("bucket_acl", "It grants nothing to everybody.")
+    seen = f"It grants {printable(', '.join(reading.value[:6]))}"
+    if block.value is not None and block.value.IgnorePublicAcls:
+        return warning("bucket_acl", f"{seen}, which the public access block ignores.")
+    return failed("bucket_acl", f"{seen}.", "bucket_public")
+
+
+def encryption_key_check(reading: Reading[EncryptionKey], key: str) -> Check:
+    """Whether the key that the bucket encrypts with can be used, now and later. :param key: its name."""
+    name, action = "encryption_key", AUDIT_ACTIONS["encryption_key"]
+    if reading.state == "denied":
+        fix = f"Allow {action} on the key to have this checked, in its own policy too if it is of another account."
+        return unknown(name, f"{action} on {printable(key)} is denied.", fix=fix)
+    if found := unread(name, reading):
+        return found
+    if reading.value is None:
+        return failed(name, f"There is no key {printable(key)}.", "encryption_key_unusable")
+    if not reading.value.enabled:
+        seen = f"The key {printable(key)} is in the state {printable(reading.value.state)}."
+        return failed(name, seen, "encryption_key_unusable")
+    if reading.value.of_aws:
+        return passed(name, "It is AWS's own key of the account, which other accounts cannot use.")
+    return passed(name, f"The key {printable(key)} is enabled.")
+
+
+def replication_check(reading: Reading[tuple[str, ...]]) -> Check:
+    """Where objects are copied to."""
+    if found := unread("replication", reading):
+        return found
+    if not reading.value:
+        return passed("replication", "Objects are copied nowhere.")
+    fix = CATALOGUE["replication"].fix
+    return passed("replication", f"Objects are copied to {printable(', '.join(reading.value[:5]), 300)}.", fix=fix)
+
+
+def policy_status_check(
+    status: Reading[bool], policy: Reading[dict[str, t.Any]], bucket: str, prefix: str, *, aws: bool
+) -> Check:
+    """Whether the bucket's policy lets anybody in.
+
+    :param status: what the store says itself. That it is not public counts only if the store is AWS: MinIO says so of a
+        policy that lets anybody read, or write, but not both.
+    :param prefix: the location's, with a slash at its end or empty.
+    """
+    actions = [] if policy.value is None else open_to_anybody(policy.value, bucket, prefix)
+    if aws and status.state in {"set", "unset"} and not status.value:
+        return passed("policy_status", "The bucket's policy is not public.")
+    if actions:
+        seen = f"The bucket's policy allows anybody: {printable(', '.join(actions[:10]), 300)}."
+        return failed("policy_status", seen, "bucket_public")
+    if status.value:
         return failed("policy_status", "The bucket's policy is public.", "bucket_public")
-    return passed("policy_status", "The bucket's policy is not public.")
-
-
-def anonymous_check(listed: bool | None, seen: str) -> Check:
-    """:param listed: whether the bucket could be listed without credentials; ``None`` if that could not be learnt."""
-    if listed is None:
-        return unknown("anonymous_listing", seen, fix="")
-    if listed:
-        return failed("anonymous_listing", seen, "bucket_public")
-    return passed("anonymous_listing", seen)
+    asked: tuple[str, Reading[t.Any]] = ("tls_only", policy)
+    if aws and policy.value is None:
+        asked = ("policy_status", status)
+    if found := readings.unread("policy_status", asked[1], AUDIT_ACTIONS[asked[0]]):
+        return found
+    lets_in = "No statement of the bucket's policy lets anybody into the location."
+    return passed("policy_status", lets_in if policy.value is not None else "The bucket has no policy.")
 
 
 def tls_only_check(reading: Reading[dict[str, t.Any]], bucket: str, *, aws: bool) -> Check:

@@ -36,9 +36,9 @@ def pages(calls: S3Calls, prefix: str, *, delimiter: str = "", most: int = PAGE)
         more["ContinuationToken"] = token
 
 
-def folders(calls: S3Calls, prefix: str) -> t.Iterator[str]:
-    """The prefixes, up to the next slash, of keys that begin with ``prefix``. SeaweedFS keeps folders whose last object is
-    gone, for minutes or for good: there each is looked into."""
+def names(calls: S3Calls, prefix: str) -> t.Iterator[str]:
+    """The keys that begin with ``prefix``, each up to the next slash. SeaweedFS keeps folders whose last object is gone, for
+    minutes or for good: there each is looked into."""
     for page in pages(calls, prefix, delimiter="/"):
         headers = (page.get("ResponseMetadata") or {}).get("HTTPHeaders") or {}
         may_be_empty = str(headers.get("server", "")).startswith("SeaweedFS")
@@ -46,6 +46,7 @@ def folders(calls: S3Calls, prefix: str) -> t.Iterator[str]:
             folder = str(found["Prefix"])
             if not may_be_empty or next(pages(calls, folder, most=1), {}).get("Contents"):
                 yield folder
+        yield from (str(found["Key"]) for found in page.get("Contents", []))
 
 
 def find(calls: S3Calls, full_key: str) -> dict[str, t.Any] | None:

@@ -11,7 +11,7 @@ import threading
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations import network, s3_judge
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations import network, s3_anonymous, s3_judge
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.botocore_session import require_botocore
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.catalogue import (
     failed,
@@ -30,6 +30,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.prob
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.readings import Reading
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.report import Check, Layer, Verdict
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3 import S3Access, S3Location, s3_access
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_account import Asker
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_bucket import (
     Listing,
     bucket_checks,
@@ -38,7 +39,11 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_b
     region_check,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_client import S3Settings, make_client
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_client import (
+    S3Settings,
+    endpoint_of,
+    make_client,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_identity import (
     caller_identity,
     frozen_keys,
@@ -146,9 +151,9 @@ class S3Prober(Prober):
     def _parse(self) -> list[Check]:
         try:
             self._settings = S3Settings.from_options(self._options, self._environ)
+            checks = [passed("address", f"{self.describe()} at {self._endpoint}.")]
         except StowageError as error:
             return [of_error("address", error)]
-        checks = [passed("address", f"{self.describe()} at {self._endpoint}.")]
         try:
             self._trust = TrustedCertificates(self._settings.ca_cert)
             self._ends.append(self._trust.close)
@@ -160,12 +165,7 @@ class S3Prober(Prober):
 
     @functools.cached_property
     def _endpoint(self) -> str:
-        """The URL that requests go to: the bucket's own host where its name is part of that."""
-        settings = self._settings
-        if settings.endpoint:
-            return settings.endpoint
-        domain = "amazonaws.com.cn" if settings.region.startswith("cn-") else "amazonaws.com"
-        return f"https://s3.{settings.region}.{domain}"
+        return endpoint_of(self._settings)
 
     @functools.cached_property
     def _looks(self) -> EndpointLooks:
@@ -225,7 +225,7 @@ class S3Prober(Prober):
         name = ""
         if self._settings.provider == "minio":
             keys = frozen_keys(self._access.credentials.source)
-            name = minio_account(keys, self._settings, self._looks.target.ca_file)
+            name = minio_account(keys, self._settings, self._looks.target.ca_file, self._pair)
         if self._settings.provider == "aws":
             return [unknown("identity", "No token service is known for an endpoint that is not AWS's own.", fix="")]
         if not name:
@@ -237,20 +237,23 @@ class S3Prober(Prober):
         looks = [Look(("bucket", "listing"), lambda: bucket_checks(self._listing, self._settings))]
         if self._listing.error is None and self._listing.genuine:
             looks.append(Look(("region",), lambda: [region_check(self._calls, self._listing)]))
-            account = self._identity.get("account", "") if self._settings.own_endpoint else ""
+            account = self._identity.get("account", "")
             looks.append(Look(("bucket_owner",), lambda: [owner_check(self._calls, account, self._listing.prefix)]))
         return looks
 
     # permission and integrity
 
     def _of_permissions(self) -> list[Look]:
-        reader = SettingsReader(self._calls)
-        versioning = reader.versioning() if "delete" in self._aim.access else Reading[Versioning]("unknown")
-        wanted = rights(self._aim, self._settings.prefix, aws=self._settings.provider == "aws", versioning=versioning)
+        versioning = self._versioning if "delete" in self._aim.access else Reading[Versioning]("unknown")
+        wanted = rights(self._aim, self._settings.prefix, aws=self._calls.aws, versioning=versioning)
         looks = [Look((right.id,), functools.partial(self._ask, right)) for right in wanted]
         if "write" in self._aim.access:
             looks.append(Look(("upload",), self._upload, alone=True))
         return looks
+
+    @functools.cached_property
+    def _versioning(self) -> Reading[Versioning]:
+        return SettingsReader(self._calls).versioning()
 
     @property
     def _server(self) -> str:
@@ -286,7 +289,7 @@ class S3Prober(Prober):
     # posture
 
     def _of_posture(self) -> list[Look]:
-        reader, aws = SettingsReader(self._calls), self._settings.provider == "aws"
+        reader, aws = SettingsReader(self._calls), self._calls.aws
         bucket, prefix, engine = self._settings.bucket, self._settings.prefix, self._aim.engine
         sweeps = "minio" in self._server
 
@@ -296,10 +299,22 @@ class S3Prober(Prober):
 
         def encryption() -> list[Check]:
             found = note("encryption", reader.encryption(), lambda value: value.algorithm)
-            return [s3_judge.encryption_check(found, self._round.algorithm, self._round.key)]
+            return [
+                s3_judge.encryption_check(found, self._round.algorithm, self._round.key),
+                *self._encryption_key(found.value.key if found.value else ""),
+            ]
+
+        def access() -> list[Check]:
+            block = reader.public_access_block()
+            return [s3_judge.public_access_check(block), s3_judge.acl_check(reader.public_grants(), block)]
 
         def versioning() -> list[Check]:
-            return [s3_judge.versioning_check(note("versioning", reader.versioning(), lambda value: value.status))]
+            return [s3_judge.versioning_check(note("versioning", self._versioning, lambda value: value.status))]
+
+        def policy() -> list[Check]:
+            found = reader.policy()
+            status = s3_judge.policy_status_check(reader.policy_public(), found, bucket, prefix, aws=aws)
+            return [status, s3_judge.tls_only_check(found, bucket, aws=aws)]
 
         def lock() -> list[Check]:
             found = note("default_retention", reader.object_lock(), lambda value: value.mode or None)
@@ -310,33 +325,56 @@ class S3Prober(Prober):
             return s3_judge.lifecycle_checks(reader.lifecycle(), prefix, sweeps_itself=sweeps)
 
         return [
-            Look(("encryption",), encryption),
+            Look(("encryption", "encryption_key"), encryption),
             Look(("versioning",), versioning),
             Look(("object_lock", "default_retention"), lock),
-            Look(("public_access_block",), lambda: [s3_judge.public_access_check(reader.public_access_block())]),
-            Look(("policy_status",), lambda: [s3_judge.policy_status_check(reader.policy_public())]),
-            Look(("anonymous_listing",), self._anonymous),
-            Look(("tls_only",), lambda: [s3_judge.tls_only_check(reader.policy(), bucket, aws=aws)]),
+            Look(("public_access_block", "bucket_acl"), access),
+            Look(("account_public_access_block",), self._account_block),
+            Look(("policy_status", "tls_only"), policy),
+            Look(("anonymous_listing", "anonymous_reading", "anonymous_writing"), self._anonymous),
             Look(("stale_uploads", "lifecycle_expiry", "lifecycle_archive"), lifecycle),
             Look(("ownership",), lambda: [s3_judge.ownership_check(reader.ownership())]),
             Look(("requester_pays",), lambda: [s3_judge.payer_check(reader.payer())]),
+            Look(("replication",), lambda: [s3_judge.replication_check(reader.replication())]),
         ]
 
+    @functools.cached_property
+    def _asker(self) -> Asker:
+        return Asker(frozen_keys(self._access.credentials.source), self._settings.region, self._trust.verify)
+
+    def _account_block(self) -> list[Check]:
+        name, account = "account_public_access_block", self._identity.get("account", "")
+        if not self._settings.own_endpoint:
+            return [unsupported(name, "Only AWS has accounts with one.")]
+        if not account or self._settings.bucket_owner not in {"", account}:
+            seen = "It is told to its own account only, and the bucket is of another, or the caller's is not known."
+            return [unknown(name, seen, fix="")]
+        return [s3_judge.account_block_check(self._asker.account_block(account), account)]
+
+    def _encryption_key(self, default: str) -> list[Check]:
+        """:param default: the key that the bucket's default encryption names."""
+        key = self._round.key or default
+        if not key or not self._settings.own_endpoint:
+            return []
+        return [s3_judge.encryption_key_check(self._asker.key(key), key)]
+
     def _anonymous(self) -> list[Check]:
-        """Lists without credentials, which must be refused."""
+        """Tries without credentials, which must be refused."""
         client = make_client(
             self._settings, None, self._trust.verify, self._pair, signed=False, read_seconds=READ_SECONDS
         )
         note_roots(client)
+        nobody, prefix = S3Calls(client, self._settings, self._stopped), self._settings.prefix
+        every = rights(Aim(self._aim.cluster), prefix, aws=self._calls.aws, versioning=self._versioning)
+        folder, shows = prefix + self._aim.folder, self._shows_what_is_missing
         try:
-            found = list_bucket(S3Calls(client, self._settings, self._stopped), self._listing.prefix)
+            return [
+                s3_anonymous.listing_check(nobody, self._listing.prefix),
+                s3_anonymous.reading_check(nobody, self._listing, folder, shows_what_is_missing=shows),
+                s3_anonymous.writing_check(nobody, self._calls, every, prefix),
+            ]
         finally:
             client.close()
-        if found.error is None and found.genuine:
-            return [s3_judge.anonymous_check(True, "The bucket can be listed without credentials.")]
-        if found.error is not None and found.error.failure.status in {401, 403}:
-            return [s3_judge.anonymous_check(False, "Listing without credentials is refused.")]
-        return [s3_judge.anonymous_check(None, "What was answered to a listing without credentials says nothing.")]
 
 
 def account_check(expected: str, account: str) -> Check:

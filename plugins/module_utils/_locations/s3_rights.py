@@ -52,7 +52,7 @@ def rights(aim: Aim, prefix: str, *, aws: bool, versioning: Reading[Versioning])
     """The permissions that a location needs. Pure but for random names.
 
     :param prefix: the location's, with a slash at its end or empty.
-    :param aws: whether the store is Amazon S3, or says that it does the same.
+    :param aws: whether the store is Amazon S3.
     :param versioning: decides how the right to delete is asked for.
     """
     key = prefix + aim.upload_key
@@ -104,30 +104,26 @@ def _harmless(aws: bool, versioning: Reading[Versioning]) -> dict[str, str]:
     return {} if versioning.state == "unset" else {"VersionId": "null"}
 
 
-def resource(right: Right, bucket: str, prefix: str, region: str) -> str:
+def resource(right: Right, bucket: str, prefix: str, partition: str) -> str:
     """What a permission is for, as policies name it. Pure."""
-    return f"arn:{partition(region)}:s3:::{bucket}" + ("" if right.of_bucket else f"/{prefix}*")
+    return f"arn:{partition}:s3:::{bucket}" + ("" if right.of_bucket else f"/{prefix}*")
 
 
-def partition(region: str) -> str:
-    """The part of AWS that a region belongs to, as ARNs name it. Pure."""
-    return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
-
-
-def ask(calls: S3Calls, right: Right, prefix: str, *, hidden: bool) -> Check:
+def ask(calls: S3Calls, right: Right, prefix: str, *, hidden: bool, undoes: S3Calls | None = None) -> Check:
     """Asks for a permission. Nothing raises for what the store answers.
 
     :param hidden: the bucket may not be listed, and so the store hides that an object is missing.
+    :param undoes: takes back what should not have been made, if ``calls`` might not.
     """
     settings = calls.settings
-    named = {"action": right.action, "resource": resource(right, settings.bucket, prefix, settings.region)}
+    named = {"action": right.action, "resource": resource(right, settings.bucket, prefix, settings.partition)}
     try:
         answer = calls.once(right.operation, f"Trying {right.action} in {calls.address}", **right.parameters)
     except LocationError as error:
         return judge(right, error, named, hidden=hidden)
     if right.operation == "get_object":
         answer["Body"].close()
-    _undo(calls, right, answer)
+    _undo(undoes or calls, right, answer)
     return passed(right.id, "Allowed.", granted="allowed", **named)
 
 

@@ -43,6 +43,15 @@ class Encryption:
 
 
 @dataclasses.dataclass(frozen=True)
+class EncryptionKey:
+    """A key of the key management service. ``of_aws``: AWS made it for the account by itself."""
+
+    state: str
+    enabled: bool = False
+    of_aws: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class ObjectLock:
     """Object lock, and the default retention if there is one (``mode``, and ``days`` or ``years``)."""
 
@@ -92,21 +101,6 @@ class Lifecycle:
     body: bytes
     rules: tuple[Rule, ...] = ()
     transition_minimum: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class BucketSettings:
-    """All settings of a bucket."""
-
-    versioning: Reading[Versioning]
-    encryption: Reading[Encryption]
-    object_lock: Reading[ObjectLock]
-    public_access_block: Reading[PublicAccessBlock]
-    policy: Reading[dict[str, t.Any]]
-    policy_public: Reading[bool]
-    lifecycle: Reading[tuple[Rule, ...]]
-    ownership: Reading[str]
-    payer: Reading[str]
 
 
 class SettingsReader:
@@ -172,10 +166,14 @@ class SettingsReader:
         root = "RequestPaymentConfiguration"
         return self._read("get_bucket_request_payment", root, lambda answer: str(answer.get("Payer") or "") or None)
 
-    def all(self) -> BucketSettings:
-        """All of them, one after the other."""
-        names = [field.name for field in dataclasses.fields(BucketSettings)]
-        return BucketSettings(**{name: getattr(self, name)() for name in names})
+    def public_grants(self) -> Reading[tuple[str, ...]]:
+        """What the bucket's ACL grants to groups that anybody is in."""
+        return self._read("get_bucket_acl", "AccessControlPolicy", parse_public_grants)
+
+    def replication(self) -> Reading[tuple[str, ...]]:
+        """The buckets that objects are copied to."""
+        root = "ReplicationConfiguration"
+        return self._read("get_bucket_replication", root, parse_replication, f"{root}NotFoundError")
 
     def _read(
         self,
@@ -259,6 +257,32 @@ def parse_public_access_block(answer: t.Mapping[str, t.Any]) -> PublicAccessBloc
     if not any(name in block for name in names):
         return None
     return PublicAccessBlock(**{name: block.get(name) is True for name in names})
+
+
+_EVERYBODY: t.Final[t.Mapping[str, str]] = {
+    "http://acs.amazonaws.com/groups/global/AllUsers": "anybody",
+    "http://acs.amazonaws.com/groups/global/AuthenticatedUsers": "anybody with an AWS account",
+}
+
+
+def parse_public_grants(answer: t.Mapping[str, t.Any]) -> tuple[str, ...] | None:
+    """From GetBucketAcl's answer: who of everybody may do what; ``None`` when the answer grants nothing to nobody."""
+    grants = answer.get("Grants") or []
+    if not grants and not (answer.get("Owner") or {}).get("ID"):
+        return None
+    named = [
+        (_EVERYBODY.get(str((one.get("Grantee") or {}).get("URI") or "")), one.get("Permission")) for one in grants
+    ]
+    return tuple(f"{permission} to {who}" for who, permission in named if who)
+
+
+def parse_replication(answer: t.Mapping[str, t.Any]) -> tuple[str, ...] | None:
+    """From GetBucketReplication's answer: the buckets of rules that are on."""
+    rules = (answer.get("ReplicationConfiguration") or {}).get("Rules") or []
+    targets = [
+        str((rule.get("Destination") or {}).get("Bucket") or "") for rule in rules if rule.get("Status") == "Enabled"
+    ]
+    return tuple(dict.fromkeys(filter(None, targets))) or None
 
 
 def parse_policy(answer: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:

@@ -10,6 +10,7 @@ and some stores accept what they do not keep.
 
 from __future__ import annotations
 
+import datetime
 import threading
 import typing as t
 
@@ -35,7 +36,6 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_i
     caller_identity,
     frozen_keys,
 )
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_rights import partition
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_settings import (
     note_lifecycle,
     note_roots,
@@ -54,6 +54,8 @@ _READS: t.Final[t.Mapping[str, str]] = {
     "ownership": "get_bucket_ownership_controls",
 }
 
+_INEXACT: t.Final = datetime.timedelta(seconds=10)
+"""By which a store's Date and what it says of a bucket's creation may differ."""
 _REFUSED: t.Final = "The store refused it as something that it does not do."
 _TRIED: t.Final[t.Mapping[str, str]] = {
     "encryption": f"{_REFUSED} MinIO does so unless it has a key management service (KMS).",
@@ -139,10 +141,10 @@ class S3Setup(Setup):
             present,
             self._settings.bucket,
             self._settings.prefix,
-            partition(self._settings.region),
-            self._settings.provider == "aws",
+            self._settings.partition,
+            self._calls.aws,
             "minio" in self._calls.server,
-            self._settings.provider == "aws" or "seaweedfs" in self._calls.server,
+            self._calls.aws or "seaweedfs" in self._calls.server,
             **readings,
         )
 
@@ -178,7 +180,7 @@ class S3Setup(Setup):
 
     def denied(self, actions: t.Sequence[str]) -> StowageError:
         names = ", ".join(dict.fromkeys(actions))
-        arn = f"arn:{partition(self._settings.region)}:s3:::{self._settings.bucket}"
+        arn = f"arn:{self._settings.partition}:s3:::{self._settings.bucket}"
         return StowageError(
             "permission_denied",
             f"{self.describe()}: the store denies {names}.",
@@ -271,7 +273,7 @@ class S3Setup(Setup):
     def _send_create(self, parameters: dict[str, t.Any]) -> None:
         """An answer may be lost, and the bucket be there at the next attempt. What is there is looked at afterwards, whoever
         of the account made it."""
-        lost = False
+        lost, begun = False, self._calls.now() or datetime.datetime.now(datetime.UTC)
 
         def attempt() -> None:
             nonlocal lost
@@ -281,15 +283,39 @@ class S3Setup(Setup):
                 lost = lost or error.failure.doubt == "unknown"
                 raise
 
-        # SeaweedFS says "already exists" of one's own bucket too.
-        ours = {"BucketAlreadyOwnedByYou"}
         try:
             self._calls.retried(attempt)
         except LocationError as error:
-            if lost and not self._settings.own_endpoint:
-                ours.add("BucketAlreadyExists")
-            if error.failure.store_code not in ours:
+            if error.failure.store_code == "BucketAlreadyOwnedByYou":
+                return
+            if error.failure.store_code != "BucketAlreadyExists" or not lost or self._calls.aws:
                 raise
+            if not self._is_own(begun):
+                raise
+
+    def _is_own(self, begun: datetime.datetime) -> bool:
+        """Whether a bucket that "already exists" is the one whose creation was answered by nothing. SeaweedFS says so of one's
+        own bucket, too; clouds with one namespace for all say it of somebody else's.
+
+        :param begun: when it was first asked for, by the store's clock.
+        :raises StowageError: ``outcome_unknown`` when that cannot be told.
+        """
+        name = self._settings.bucket
+        try:
+            answer = self._calls.call("list_buckets", "Listing the caller's own buckets")
+        except LocationError as error:
+            raise self._whose(f"the buckets of the caller cannot be listed: {error.message}") from None
+        made = [found.get("CreationDate") for found in answer.get("Buckets") or [] if found.get("Name") == name]
+        if not made:
+            return False
+        if not isinstance(made[0], datetime.datetime) or made[0] < begun - _INEXACT:
+            raise self._whose("one of its name is older than the request.")
+        return True
+
+    def _whose(self, why: str) -> StowageError:
+        message = f"An answer to the creation of the bucket {self._settings.bucket} was lost, and whose it is is not known: {why}"
+        hint = "Look whether it is yours. If so, run the task again; if not, choose another name."
+        return StowageError("outcome_unknown", message, hint)
 
     def _wait_for(self, setting: str, wanted: Wanted) -> None:
         """Until the setting reads as it was written."""
@@ -305,7 +331,7 @@ class S3Setup(Setup):
     def plan_removal(self) -> Plan:
         if not self._see(Wanted()).present:
             return Plan(Wanted(), False)
-        if self._settings.provider != "aws" and "minio" not in self._calls.server:
+        if not self._calls.aws and "minio" not in self._calls.server:
             raise StowageError(
                 "unsupported_by_store",
                 "Only AWS and MinIO are known to keep a bucket that is not empty; others (SeaweedFS) delete it with what is in "

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import datetime
 import re
 import typing as t
 import zlib
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations import s3_listing
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import PendingUpload
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.catalogue import (
     failed,
     of_error,
@@ -29,6 +32,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_c
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_rights import key_check, no_upload
 
 BODY: t.Final = b"stowage"
+_INEXACT: t.Final = datetime.timedelta(seconds=5)
+"""By which a store's Date and what it says of an upload's beginning may differ."""
 _NO_CHECKSUMS: t.Final = frozenset({"unsupported_by_store", "store_error"})
 
 
@@ -49,13 +54,16 @@ class Round:
 
 def upload_round(calls: S3Calls, key: str, *, look: bool) -> tuple[Round, Check]:
     """Begins an upload, sends a part, looks at it, and aborts. :param look: whether parts may be listed."""
+    since = (calls.now() or datetime.datetime.now(datetime.UTC)) - _INEXACT
     try:
         upload, with_checksums = _begin(calls, key)
     except LocationError as error:
-        return Round(), _refused(error)
+        check = _refused(error)
+        return Round(), check if error.failure.doubt != "unknown" else _after_doubt(calls, key, since, check)
     token = str(upload.get("UploadId") or "")
     if not token:
-        return Round(), failed("upload", "What was answered to the beginning of an upload names none.", "store_error")
+        nameless = failed("upload", "What was answered to the beginning of an upload names none.", "store_error")
+        return Round(), _after_doubt(calls, key, since, nameless)
     seen = Round(str(upload.get("ServerSideEncryption") or ""), str(upload.get("SSEKMSKeyId") or ""))
     try:
         seen = _send(calls, key, token, seen, with_checksums=with_checksums)
@@ -73,9 +81,28 @@ def _begin(calls: S3Calls, key: str) -> tuple[dict[str, t.Any], bool]:
     try:
         return calls.once("create_multipart_upload", what, Key=key, ChecksumAlgorithm="CRC32"), True
     except LocationError as error:
-        if error.code not in _NO_CHECKSUMS or error.failure.status >= 500:
+        # Only who said no has surely begun none.
+        said_no = 400 <= error.failure.status < 500 or error.failure.status == 501
+        if error.code not in _NO_CHECKSUMS or not said_no:
             raise
     return calls.once("create_multipart_upload", what, Key=key), False
+
+
+def _after_doubt(calls: S3Calls, key: str, since: datetime.datetime, check: Check) -> Check:
+    """Aborts what may have been begun although no answer said so: uploads of the key that are no older than the probe. The
+    check, with what could not be done about it."""
+    found: list[PendingUpload] = []
+    trouble = ""
+    try:
+        found = [one for one in s3_listing.pending(calls, key) if one.key == key and one.started >= since]
+    except StowageError as error:
+        trouble = error.message
+    left = [refused.seen for one in found if (refused := _abort(calls, key, one.token))]
+    trouble = trouble or (left[0] if left else "")
+    if not trouble:
+        return check
+    note = f"An upload may have been begun, and could not be ended; probes abort it after an hour. {trouble}"
+    return dataclasses.replace(check, seen=f"{check.seen} {note}")
 
 
 def crc32(data: bytes) -> str:

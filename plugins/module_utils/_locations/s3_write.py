@@ -30,7 +30,6 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.desi
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.readings import Reading
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import ACTIONS, S3Calls
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_rights import partition
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_settings import (
     PublicAccessBlock,
     SettingsReader,
@@ -139,7 +138,7 @@ class SettingsWriter:
     def _put_policy(self, wanted: Wanted) -> None:
         before = self._fresh("policy").value
         if wanted.tls_only:
-            statement = s3_policy.tls_only_statement(self._settings.bucket, partition(self._settings.region))
+            statement = s3_policy.tls_only_statement(self._settings.bucket, self._settings.partition)
             after: dict[str, t.Any] | None = s3_policy.with_statement(before, statement)
         else:
             after = s3_policy.without_statement(before, s3_policy.TLS_ONLY)

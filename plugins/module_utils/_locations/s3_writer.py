@@ -16,13 +16,15 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.sett
 
 FIRST_PART_BYTES: t.Final = 8 << 20
 PARTS_OF_A_SIZE: t.Final = 1000
+MOST_PART_BYTES: t.Final = 64 << 20
 MOST_PARTS: t.Final = 10_000
 
 
 def part_bytes(number: int) -> int:
-    """The size of part ``number`` (from 1): 8 MiB, and twice as much after each thousand, so that S3's 10,000 parts hold
-    its 5 TiB, and a backup of ordinary size is sent in small ones."""
-    return FIRST_PART_BYTES << ((number - 1) // PARTS_OF_A_SIZE)
+    """The size of part ``number`` (from 1): 8 MiB, and twice as much after each thousand up to 64 MiB. A backup of ordinary
+    size is sent in small ones, S3's 10,000 parts hold 492 GiB, many times what etcd does, and the three that are in memory
+    never take more than 192 MiB. S3's 5 TiB would take gigabytes."""
+    return min(FIRST_PART_BYTES << ((number - 1) // PARTS_OF_A_SIZE), MOST_PART_BYTES)
 
 
 class S3Writer(PartsWriter):

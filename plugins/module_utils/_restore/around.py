@@ -11,8 +11,15 @@ import threading
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._kinds import Kind
-from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import apply, fields, objects, volumes
+from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import (
+    apply,
+    fields,
+    objects,
+    snapshots,
+    volumes,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.model import Tree
+from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.volumes import Kept
 
 if t.TYPE_CHECKING:
     from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.discovery import Discovery
@@ -80,14 +87,27 @@ class Surroundings:
         served = self._served(api_version, kind)
         return served.api_version if served is not None else api_version
 
+    def status_is_field(self, kind: Kind) -> bool:
+        """Whether the target takes the ``status`` of a kind that it serves as a field like any other."""
+        served = self.discovery.find(kind.group, kind.version, kind.plural)
+        return served is not None and not self.discovery.has_subresource(served, "status")
+
     def _served(self, api_version: str, kind: str) -> Kind | None:
         group, _slash, version = api_version.rpartition("/")
         return self.discovery.find(group, version, kind) or self.discovery.find(group, "", kind)
 
-    def holds_volume(self, volume: str, namespace: str, claim: str) -> bool:
-        """Whether the target has the PersistentVolume, for that claim."""
+    def kept_volume(self, volume: str, namespace: str, claim: str) -> Kept | None:
+        """What a PersistentVolume of the target is to that claim; ``None`` when it is not there, or another's."""
         tree = self.get(_VOLUMES, "", volume)
-        return tree is not None and volumes.belongs_to(tree, namespace, claim)
+        if tree is None or not volumes.belongs_to(tree, namespace, claim):
+            return None
+        return Kept.RELEASED if volumes.is_released(tree) else Kept.YES
+
+    def holds_snapshot(self, content: str, namespace: str, snapshot: str) -> bool:
+        """Whether the target has the VolumeSnapshotContent, for that VolumeSnapshot."""
+        served = self._served("snapshot.storage.k8s.io/v1", "VolumeSnapshotContent")
+        tree = self.get(served, "", content) if served is not None else None
+        return tree is not None and snapshots.belongs_to(tree, namespace, snapshot)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Tree | None:
         """One object of the target; ``None`` when it is not there or may not be seen."""

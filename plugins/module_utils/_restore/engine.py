@@ -27,11 +27,16 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.apply import Pool, RefusedError, Sender
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.around import Surroundings
+from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.definitions import Definitions
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.late_owners import LateOwners
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.live import LiveObjects
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.model import Action, Known, Result
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.namespaces import Namespaces
-from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.one import OneObject, Rules
+from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.one import (
+    DEFINITION_PLANNED,
+    OneObject,
+    Rules,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.order import Position, Positions
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.owners import (
     OwnerRecord,
@@ -40,11 +45,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.owners
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.plan import Job, Planner
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.scope import Part, Scope
-from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.target import (
-    Target,
-    find_target,
-    why_not_served,
-)
+from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.target import Target, why_not_served
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.write import ObjectWriter, Outcome
 
 if t.TYPE_CHECKING:
@@ -99,13 +100,19 @@ class Engine:
         self._late: list[Job] = []
         self._last = False
         self._lock = threading.Lock()
-        self._new_crds: list[str] = []
-        self._planned_crds: set[str] = set()
         self._tokens: dict[int, tuple[Job, Result]] = {}
         self._seen = self._bytes = 0
         self._selects_labels = bool(tools.selection.label_selectors)
         self._live = LiveObjects(
             tools.connection, all_namespaces=tools.selection.all_namespaces, by_namespace=tools.by_namespace
+        )
+        self._definitions = Definitions(
+            tools.connection,
+            tools.sender,
+            tools.progress,
+            tools.around,
+            check=tools.rules.check,
+            error=tools.report.error,
         )
         self._namespaces = Namespaces(
             tools.sender,
@@ -192,8 +199,8 @@ class Engine:
         if self._by_labels(part) and skips.is_never_restored(part.kind.resource):
             return
         if part.kind.resource != order.CRDS:
-            self._await_crds()
-        target = find_target(self._tools.around.discovery, part.kind)
+            self._definitions.wait()
+        target = self._definitions.target(part.kind)
         if target is None:
             self._without_target(step, position, part)
             return
@@ -265,7 +272,7 @@ class Engine:
 
     def _without_target(self, step: int, position: Position, part: Part) -> None:
         """The target does not serve the kind: never restored, planned, or an error for each object."""
-        planned = part.kind.resource in self._planned_crds
+        planned = self._definitions.plans(part.kind)
         why = why_not_served(self._tools.around.discovery, part.kind)
         told = False
         target = Target(part.kind, part.kind)
@@ -275,8 +282,7 @@ class Engine:
                 continue
             if planned:
                 self._namespaces.need(entry.namespace)
-                reasons = ("its definition is only planned",)
-                self._one.finish(job, Outcome(Action.CREATED, known=Known.ASSUMED, reasons=reasons))
+                self._one.finish(job, Outcome(Action.CREATED, known=Known.ASSUMED, reasons=(DEFINITION_PLANNED,)))
                 continue
             self._one.fail(job, StowageError("cluster_api_error", why))
             if not told:
@@ -294,7 +300,7 @@ class Engine:
             wanted=lambda entry: self._wanted(step, position, part, None, entry),
         )
         for entry, body in stream:
-            if self._labels_match(body):
+            if entry.key in part.tied or self._labels_match(body):
                 yield entry
 
     # Objects
@@ -315,8 +321,8 @@ class Engine:
         self._tools.pool.submit(functools.partial(self._one.run, job), len(job.body) + len(job.live or b""))
 
     def _has_labels(self, part: Part, job: Job) -> bool:
-        """Whether labels select an object. A namespace that they do not select may yet be needed."""
-        if self._labels_match(job.body):
+        """Whether labels select an object, or those that they select need it. A namespace may yet be needed."""
+        if job.entry.key in part.tied or self._labels_match(job.body):
             return True
         if part.kind.resource == order.NAMESPACES:
             job.body = b""
@@ -347,11 +353,10 @@ class Engine:
             self._one.fail(job, StowageError("timeout", "one of its name is being deleted"))
 
     def written(self, job: Job, result: Result, outcome: Outcome) -> bool:
-        """An object was created, or would be, or awaits owners; ``True`` when its result is reported later."""
+        """An object was written, or would be, or awaits owners; ``True`` when its result is reported later."""
         resource = job.target.archived.resource
-        if resource == order.CRDS and outcome.action is Action.CREATED:
-            with self._lock:
-                (self._planned_crds.add if self._tools.rules.check else self._new_crds.append)(job.entry.name)
+        if resource == order.CRDS and outcome.action in {Action.CREATED, Action.UPDATED}:
+            self._definitions.note(job, updated=outcome.action is Action.UPDATED)
         elif resource == order.NAMESPACES and outcome.action is Action.CREATED:
             self._namespaces.new.add(job.entry.name)
         if outcome.awaited:
@@ -405,19 +410,6 @@ class Engine:
         self._tools.pool.drain()
 
     # Waiting
-
-    def _await_crds(self) -> None:
-        """Custom resources can only be looked up, and written, once their new definitions are served."""
-        if not self._new_crds:
-            return
-        tools = self._tools
-        waiting, self._new_crds = self._new_crds, []
-        kind = next(part.kind for part in tools.scope.parts if part.kind.resource == order.CRDS)
-        target = find_target(tools.around.discovery, kind) or Target(kind, kind)
-        tools.around.discovery, late = waits.served(tools.connection, tools.progress, waiting)
-        for name in late:
-            why = waits.why_not_served(tools.sender, target.served, name)
-            tools.report.error(f"CustomResourceDefinition {name} {why}.")
 
     def _await_tokens(self) -> None:
         for job, result in list(self._tokens.values()):

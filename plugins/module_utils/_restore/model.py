@@ -59,7 +59,7 @@ class Result:
     :param resource: ``plural[.group]``.
     :param code: an error code of the collection when ``action`` is ``failed``.
     :param paths: where the archived object and the one in the cluster differ.
-    :param data_not_restored: a claim, or its volume, whose data this restore does not bring back.
+    :param data_not_restored: a claim, its volume, or a snapshot, whose data this restore does not bring back.
     :param warning: the object is as it should be, but the user should read ``reason``.
     """
 

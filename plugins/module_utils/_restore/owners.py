@@ -24,6 +24,8 @@ class OwnerState(enum.Enum):
     PENDING = "pending"
     THERE = "there"
     """In the target, with a known uid."""
+    DIFFERS = "differs"
+    """So too, but not as archived: it was left as it is."""
     PLANNED = "planned"
     """A plan would create it; its uid is not known yet."""
     LEFT = "left"
@@ -135,6 +137,26 @@ class Relinked:
     assumed: bool = False
 
 
+def one_controller(references: t.Sequence[Tree], live: t.Sequence[Tree]) -> list[Tree]:
+    """Owner references of an object with one controller at most: the API server takes no other.
+
+    :param references: the archived ones, relinked, with those of the object in the target.
+    :param live: the latter. If one of them is the controller, it has taken the object over, and stays it.
+    """
+    holder = next((one.get("uid") for one in live if one.get("controller") is True), None)
+    if holder is None:
+        return list(references)
+    found = []
+    for one in references:
+        if one.get("uid") == holder:
+            found.append({**one, "controller": True})
+        elif one.get("controller") is True:
+            found.append({key: value for key, value in one.items() if key != "controller"})
+        else:
+            found.append(one)
+    return found
+
+
 class Surroundings(t.Protocol):
     """What references need to know of the target."""
 
@@ -181,7 +203,7 @@ def _target_uid(words: list[str], namespace: str, table: OwnerTable, around: Sur
         record = None
     if record is not None and record.namespace not in {"", namespace}:
         return None, "is in another namespace"
-    if record is not None and record.state is OwnerState.THERE:
+    if record is not None and record.state in {OwnerState.THERE, OwnerState.DIFFERS}:
         return record.uid, ""
     if record is not None and record.state is OwnerState.PLANNED:
         return "", ""

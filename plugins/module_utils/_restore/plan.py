@@ -10,6 +10,7 @@ acted upon by ``write``.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import typing as t
@@ -22,6 +23,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import
     owners,
     reset,
     skips,
+    snapshots,
     update,
     volumes,
 )
@@ -43,7 +45,9 @@ if t.TYPE_CHECKING:
 CLAIMS: t.Final = "persistentvolumeclaims"
 VOLUMES: t.Final = "persistentvolumes"
 ACCOUNTS: t.Final = "serviceaccounts"
-WITH_FACTS: t.Final = frozenset({"services", "deployments.apps", VOLUMES})
+HOLD_DATA: t.Final = frozenset({VOLUMES, snapshots.CONTENTS, snapshots.SNAPSHOTS})
+"""Kinds of which an object that is skipped stands for data that is not restored."""
+WITH_FACTS: t.Final = frozenset({"services", "deployments.apps", VOLUMES}) | snapshots.ALL
 """Kinds of which later decisions need something, so that they are read even when nothing changed."""
 
 _DECIDING: t.Final = ("labels", "annotations", "finalizers", "name", "namespace")
@@ -93,6 +97,7 @@ class Planner:
         self._table = table
         self._around = around
         self._volumes = volume_rules
+        self._snapshots = snapshots.Snapshots(around, usable=volume_rules.usable)
         self._preserve_node_ports = preserve_node_ports
         self._update = update
 
@@ -109,13 +114,12 @@ class Planner:
         """
         kind = job.target.archived
         tree = objects.decode(job.body)
-        _expect(job, tree)
-        self._note_facts(kind.resource, job.entry, tree)
-        verdict = skips.by_body(kind, skips.Case(tree, self.owners_of(job.entry), self._around))
-        if verdict is None and kind.resource == VOLUMES:
-            live = objects.decode(job.live) if job.live is not None else {}
-            as_it_is = volumes.as_it_is(tree, live, update=self._update)
-            verdict = self._volumes.decide(tree, exists=exists, as_it_is=as_it_is)
+        with _form_of_archived():
+            _expect(job, tree)
+            self._note_facts(kind.resource, job.entry, tree)
+            verdict = skips.by_body(kind, skips.Case(tree, self.owners_of(job.entry), self._around))
+            if verdict is None:
+                verdict = self._of_storage(job, tree, exists=exists)
         if verdict is not None:
             return verdict
         managed = fields.managed(tree)
@@ -128,17 +132,35 @@ class Planner:
             notes=[],
         )
         keep_volume = self._claim(prepared, exists=exists) if kind.resource == CLAIMS else False
-        prepared.rules = reset.rules_for(
-            kind, tree, preserve_node_ports=self._preserve_node_ports, volume_name=keep_volume
-        )
-        prepared.notes += reset.reset(kind, tree, prepared.rules)
+        self._reset(job.target, prepared, volume_name=keep_volume)
         self._relink(kind.resource, prepared)
         if job.target.relabelled:
             tree["apiVersion"] = job.target.served.api_version
-            prepared.notes.append(
-                f"sent as {job.target.served.api_version}: the target does not serve {kind.api_version}"
-            )
+            if not job.target.planned:
+                prepared.notes.append(
+                    f"sent as {job.target.served.api_version}: the target does not serve {kind.api_version}"
+                )
         return prepared
+
+    def _reset(self, target: Target, prepared: Prepared, *, volume_name: bool) -> None:
+        status = self._around.status_is_field(target.served)
+        ports = self._preserve_node_ports
+        with _form_of_archived():
+            prepared.rules = reset.rules_for(
+                target.archived, prepared.tree, preserve_node_ports=ports, volume_name=volume_name, status=status
+            )
+            prepared.notes += reset.reset(target.archived, prepared.tree, prepared.rules)
+
+    def _of_storage(self, job: Job, tree: Tree, *, exists: bool) -> Verdict | None:
+        """A verdict about what stands for something outside the cluster."""
+        resource = job.target.archived.resource
+        if resource in snapshots.ALL:
+            return self._snapshots.decide(resource, tree, exists=exists)
+        if resource != VOLUMES:
+            return None
+        live = objects.decode(job.live) if job.live is not None else {}
+        as_it_is = volumes.as_it_is(tree, live, update=self._update)
+        return self._volumes.decide(tree, exists=exists, as_it_is=as_it_is)
 
     def looks_same(self, job: Job) -> bool:
         """Whether the live object equals the archived one at first sight, so that nothing has to be prepared.
@@ -153,8 +175,9 @@ class Planner:
         if fields.has_apply(archived) and not fields.has_apply(live):
             return False
         before, now = archived.pop("metadata", None), live.pop("metadata", None)
-        archived.pop("status", None)
-        live.pop("status", None)
+        if not self._around.status_is_field(job.target.served):
+            archived.pop("status", None)
+            live.pop("status", None)
         if archived != live or not isinstance(before, dict) or not isinstance(now, dict):
             return False
         if "ownerReferences" in before or [before.get(key) for key in _DECIDING] != [now.get(key) for key in _DECIDING]:
@@ -174,14 +197,15 @@ class Planner:
         volume = volumes.volume_of(tree)
         if not volume or exists:
             return False
-        kept = self._volumes.kept(volume)
-        if kept is None and self._around.holds_volume(volume, fields.namespace_of(tree), fields.name_of(tree)):
-            kept = Kept.YES
+        kept = restored = self._volumes.kept(volume)
+        if restored is None:
+            kept = self._around.kept_volume(volume, fields.namespace_of(tree), fields.name_of(tree))
         if kept is Kept.YES:
             return True
         if kept is Kept.RELEASED:
+            how = "a restore of both with " if restored is None else ""
             prepared.notes.append(
-                "its volume is there but released; existing_resource_policy: update lets it bind again"
+                f"its volume is there but released; {how}existing_resource_policy: update lets it bind again"
             )
             return True
         prepared.data_not_restored = True
@@ -223,7 +247,13 @@ class Planner:
         reset.reset(kind, live, prepared.rules)
         if prepared.tree == live:
             return None
-        return compare.compare(kind, copy.deepcopy(prepared.tree), live)
+        desired = copy.deepcopy(prepared.tree)
+        metadata = fields.mapping(desired, "metadata")
+        if "ownerReferences" in metadata:
+            metadata["ownerReferences"] = owners.one_controller(
+                metadata["ownerReferences"], fields.owner_references(live)
+            )
+        return compare.compare(kind, desired, live)
 
     def why_left(self, job: Job, prepared: Prepared, live: Tree) -> str:
         """Why an object in the target is left as it is whatever the policy; empty when the policy decides."""
@@ -244,6 +274,18 @@ class Planner:
     def replacement(self, job: Job, prepared: Prepared, live: Tree) -> Tree:
         """The body of an update."""
         return update.replacement(job.target.archived, prepared.tree, live, prepared.rules)
+
+
+@contextlib.contextmanager
+def _form_of_archived() -> t.Iterator[None]:
+    """Where an archived object is looked at, what it has in another form than its kind is damage, and no defect of ours.
+
+    :raises StowageError: ``backup_damaged``.
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise StowageError("backup_damaged", "The archived object has not the form that its kind has.") from error
 
 
 def _expect(job: Job, tree: Tree) -> None:

@@ -6,17 +6,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive import catalog, layout
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record import BackupRecord
 from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import check_labels
+from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.connection import Connection
+from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.identity import cluster_identity, expect_uid
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._reach import reach_cluster, reach_location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.restore import RestoreOptions, restore
 from ansible_collections.stowage.kubernetes.plugins.module_utils._selection import Selection
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError, tell
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.holding import Lease, parse_wait
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.leases import of_backup, of_cluster
 
 Result = dict[str, t.Any]
 
@@ -34,6 +39,7 @@ def restore_backup(task: Task) -> Result:
     layout.validate_cluster(params["cluster"])
     if params["name"]:
         layout.validate_name(params["name"], what="restore")
+    parse_wait(params["lease_wait"])
     selection = Selection.from_params(params)
     labels = check_labels("backup_labels", params["backup_labels"] or {})
     if labels and params["backup"] != LATEST:
@@ -54,10 +60,57 @@ def restore_backup(task: Task) -> Result:
             diff_path=params["diff_path"] or "",
             report_dir=params["report_dir"] or "",
         )
-        for warning in () if task.check else location.warnings():
+        if task.check:
+            outcome = restore(connection, location, options, task.progress, check=True, diff=task.diff)
+            return judge(task, outcome.as_dict())
+        for warning in location.warnings():
             task.warn(warning)
-        outcome = restore(connection, location, options, task.progress, check=task.check, diff=task.diff)
-    return judge(task, outcome.as_dict())
+        with _leases(task, location, connection, record) as held:
+            outcome = restore(connection, location, options, task.progress, diff=task.diff)
+    messages = [one.message for one in held if one.message]
+    for message in messages:
+        task.warn(message)
+    lease = {
+        "held": all(one.held for one in held),
+        "waited": round(sum(one.waited for one in held), 1),
+        "message": " ".join(messages),
+    }
+    return judge(task, outcome.as_dict(), {"lease": lease})
+
+
+@contextlib.contextmanager
+def _leases(
+    task: Task, location: Location, connection: Connection, record: BackupRecord
+) -> t.Iterator[tuple[Lease, Lease]]:
+    """Hold the backup, which nobody removes then, and the target, which nobody else backs up or restores into.
+
+    :raises StowageError: ``lease_held``, ``backup_not_found``, ``cluster_uid_mismatch``.
+    """
+    identity = cluster_identity(connection)
+    expect_uid(identity, task.params["expected_cluster_uid"])
+    cluster, name = record.cluster, record.name
+    reading = Lease(
+        location,
+        of_backup(cluster, name),
+        task.progress,
+        what=f"the backup {name}",
+        who=f"restore into {identity.uid}",
+        shared=True,
+    )
+    working = Lease(
+        location,
+        of_cluster(cluster, identity.uid),
+        task.progress,
+        what=f"the cluster {identity.uid}",
+        who=f"restore of {name}",
+        wait=parse_wait(task.params["lease_wait"]),
+    )
+    with reading, working:
+        if location.stat(layout.BackupPaths(cluster, name).velero_backup) is None:
+            raise StowageError(
+                "backup_not_found", f"The backup {name} of {cluster} has just been removed.", "Choose another backup."
+            )
+        yield reading, working
 
 
 def choose_backup(location: Location, cluster: str, backup: str, labels: t.Mapping[str, str]) -> BackupRecord:
@@ -87,14 +140,16 @@ def _no_backups(location: Location, cluster: str) -> StowageError:
     )
 
 
-def judge(task: Task, restored: Result) -> Result:
+def judge(task: Task, restored: Result, more: Result | None = None) -> Result:
     """The module's result. A restore that is not whole fails its task, unless that is allowed. Pure, apart from the warning.
 
     :raises TaskFailedError: ``restore_partial``.
     """
     diff = restored.pop("diff", None)
     restored["planned"] = restored.pop("check")
-    result: Result = {"changed": restored.pop("changed"), "restore": restored, **({"diff": diff} if diff else {})}
+    result: Result = {"changed": restored.pop("changed"), "restore": restored, **(more or {})}
+    if diff:
+        result["diff"] = diff
     warnings = restored.get("warnings", [])
     tell(task, warnings, len(warnings))
     ended = restored.pop("error", None)

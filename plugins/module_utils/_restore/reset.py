@@ -17,7 +17,7 @@ import re
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._kinds import Kind
-from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import fields
+from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import fields, snapshots
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.model import Tree
 
 Port: t.TypeAlias = tuple[t.Any, str]
@@ -48,19 +48,23 @@ class ResetRules:
     :param node_ports: the ports of a Service whose node port was asked for.
     :param health_check_port: so was its health check's.
     :param volume_name: a claim keeps its volume, because the volume is restored or there.
+    :param status: the kind has no status subresource, so that whoever wrote the object wrote its status with it.
     """
 
     cluster_ip: bool = False
     node_ports: frozenset[Port] = frozenset()
     health_check_port: bool = False
     volume_name: bool = False
+    status: bool = False
 
 
-def rules_for(kind: Kind, tree: Tree, *, preserve_node_ports: bool = False, volume_name: bool = False) -> ResetRules:
+def rules_for(
+    kind: Kind, tree: Tree, *, preserve_node_ports: bool = False, volume_name: bool = False, status: bool = False
+) -> ResetRules:
     """The rules for an archived object, which still has its managedFields."""
     if kind.resource == "services":
         return _service_rules(tree, preserve_node_ports)
-    return ResetRules(volume_name=volume_name)
+    return ResetRules(volume_name=volume_name, status=status)
 
 
 def reset(kind: Kind, tree: Tree, rules: ResetRules) -> list[str]:
@@ -73,7 +77,8 @@ def reset(kind: Kind, tree: Tree, rules: ResetRules) -> list[str]:
         notes += _RULED[kind.resource](tree, rules)
     elif kind.resource in _CHANGES:
         notes += _CHANGES[kind.resource](tree)
-    tree.pop("status", None)
+    if not rules.status:
+        tree.pop("status", None)
     metadata = fields.mapping(tree, "metadata")
     if "deletionTimestamp" in metadata:
         notes.append("was being deleted when it was captured")
@@ -189,6 +194,11 @@ def _volume(tree: Tree) -> list[str]:
     claim.pop("resourceVersion", None)
     drop_annotations(tree, VOLUME_ANNOTATIONS)
     return []
+
+
+def _snapshot_content(tree: Tree) -> list[str]:
+    drop_annotations(tree, snapshots.CONTENT_ANNOTATIONS)
+    return snapshots.reset_content(tree)
 
 
 # Workloads
@@ -314,6 +324,8 @@ _RULED: t.Final[t.Mapping[str, t.Callable[[Tree, ResetRules], list[str]]]] = {
 
 _CHANGES: t.Final[t.Mapping[str, t.Callable[[Tree], list[str]]]] = {
     "persistentvolumes": _volume,
+    snapshots.CONTENTS: _snapshot_content,
+    snapshots.SNAPSHOTS: snapshots.reset_snapshot,
     "pods": _pod,
     "jobs.batch": _job,
     "namespaces": _namespace,

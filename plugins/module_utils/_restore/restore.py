@@ -19,6 +19,7 @@ import time
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.create import create_once
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.gaps import told_gap, told_lost
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.layout import RestorePaths
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.reader import BackupReader
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster import permissions
@@ -29,6 +30,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.identi
     expect_uid,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._kinds import Kind
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import needs, order, spool
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.apply import Pool, Sender
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.around import Surroundings
@@ -162,6 +164,13 @@ class _Run:
         for name in selection.unmatched_namespaces(held):
             self._report.error(f"The namespace {name} is included by its name, and the backup does not hold it.")
 
+    def _may_want(self, kind: Kind) -> bool:
+        """Whether the restore would bring objects of a kind if the backup held them."""
+        selection = self._options.selection
+        if kind.resource == order.CRDS and selection.cluster_scope != "none":
+            return not selection.excludes_kind(kind)
+        return selection.wants_kind(kind) and (kind.namespaced or selection.cluster_scope != "none")
+
     def prepare(self, reader: BackupReader, scope: Scope, *, own_cluster: bool) -> None:
         """Find what keeps the restore from working.
 
@@ -169,8 +178,9 @@ class _Run:
         """
         if self._diff is not None:
             self._diff.open()
-        for warning in reader.warnings:
-            self._report.warn(warning)
+        gap = told_gap(self._options.record, reader.manifest, self._may_want)
+        if gap:
+            self._report.warn(gap)
         self._check_selection(reader)
         access = needs.access(self._connection, scope.parts, update=self._update)
         if access.missing:
@@ -207,6 +217,18 @@ class _Run:
         )
         if not self._check:
             self._reserve()
+
+    def _tell_of(self, reader: BackupReader) -> None:
+        """What of the archive could not be read as it should; all of that is known at the end only."""
+        for warning in reader.warnings:
+            self._report.warn(warning)
+        selection = self._options.selection
+        wants_rest = selection.cluster_scope != "none"
+        lost = [
+            one for one in reader.lost if (selection.wants_namespace(one.namespace) if one.namespace else wants_rest)
+        ]
+        if lost:
+            self._report.error(told_lost(lost))
 
     def _reserve(self) -> None:
         """Write the record that ties the restore to its backup; nothing else may bear its name."""
@@ -254,6 +276,7 @@ class _Run:
     def result(self, seconds: float, reader: BackupReader) -> RestoreResult:
         """The summary; the report is saved."""
         self._pool.close(_STOP_SECONDS)
+        self._tell_of(reader)
         if self._diff is not None:
             self._diff.finish()
             if self._diff.problem:

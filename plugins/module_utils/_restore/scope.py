@@ -13,13 +13,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.stowage.kubernetes.plugins.module_utils import _related as related
-from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.listing import Item
 from ansible_collections.stowage.kubernetes.plugins.module_utils._kinds import Kind
-from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import fields, objects, order
+from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import follow, order
 
 if t.TYPE_CHECKING:
-    from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.reader import BackupReader, Entry
+    from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.reader import BackupReader
     from ansible_collections.stowage.kubernetes.plugins.module_utils._selection import Selection
 
 
@@ -30,6 +28,7 @@ class Part:
     :param namespaces: the namespaces of its wanted blocks, in order; ``("",)`` when it is cluster-scoped.
     :param names: the wanted names of a cluster-scoped kind, whatever their labels; ``None`` for all that pass the labels.
     :param count: how many objects those blocks hold.
+    :param tied: the keys of objects that are wanted whatever their labels, because wanted ones need them.
     :param chosen: its objects are asked for. If not, they are namespaces that wanted objects may need: made where missing,
         never changed.
     """
@@ -39,6 +38,7 @@ class Part:
     names: frozenset[str] | None
     count: int
     chosen: bool = True
+    tied: frozenset[str] = frozenset()
 
     def wants(self, name: str) -> bool:
         """Whether an object of one of the namespaces is wanted, labels aside."""
@@ -75,7 +75,16 @@ def find_scope(reader: BackupReader, selection: Selection) -> Scope:
             if wanted:
                 parts.append(Part(kind, _sorted(wanted), None, sum(wanted.values())))
     namespaces = frozenset(name for part in parts for name in part.namespaces)
-    parts += _cluster_scoped(reader, selection, {k: sum(b.values()) for k, b in counts.items()}, parts, namespaces)
+    others = {kind: sum(blocks.values()) for kind, blocks in counts.items() if not kind.namespaced}
+    coming = {kind: count for kind, count in others.items() if _may_come(selection, kind)}
+    tied = follow.follow(reader, selection, parts, coming) if follow.needed(selection) else {}
+    parts = [dataclasses.replace(part, tied=tied.get(part.kind, frozenset())) for part in parts]
+    parts += [
+        _namespace_part(reader, kind, selection, namespaces, count)
+        for kind, count in others.items()
+        if kind.resource == order.NAMESPACES
+    ]
+    parts += list(_cluster_scoped(selection, coming, tied, parts))
     places = {kind: place for place, kind in enumerate(order.ordered(part.kind for part in parts))}
     return Scope(tuple(sorted(parts, key=lambda part: places[part.kind])), namespaces)
 
@@ -86,32 +95,28 @@ def _sorted(namespaces: t.Iterable[str]) -> tuple[str, ...]:
 
 
 def _cluster_scoped(
-    reader: BackupReader,
-    selection: Selection,
-    counts: t.Mapping[Kind, int],
-    parts: t.Sequence[Part],
-    namespaces: frozenset[str],
+    selection: Selection, counts: t.Mapping[Kind, int], tied: t.Mapping[Kind, frozenset[str]], parts: t.Sequence[Part]
 ) -> t.Iterator[Part]:
-    kinds = [kind for kind in counts if not kind.namespaced]
-    scope = selection.cluster_scope
-    names = _related(reader, selection, kinds, parts) if scope == "related" else {}
-    for kind in kinds:
-        if kind.resource == order.NAMESPACES:
-            yield _namespace_part(reader, kind, selection, namespaces, counts[kind])
-        elif scope == "none":
-            continue
-        elif selection.wants_kind(kind):
-            if scope == "all":
-                yield Part(kind, ("",), None, counts[kind])
-            elif names.get(kind):
-                yield Part(kind, ("",), frozenset(names[kind]), counts[kind])
-        elif kind.resource == order.CRDS and _unless_excluded(selection).wants_kind(kind):
-            yield Part(kind, ("",), frozenset(part.kind.resource for part in parts), counts[kind])
+    """Cluster-scoped kinds but namespaces: all, those that wanted objects are tied to, or none."""
+    for kind, count in counts.items():
+        if selection.wants_kind(kind) and selection.cluster_scope == "all":
+            yield Part(kind, ("",), None, count, tied=tied.get(kind, frozenset()))
+        elif follow.needed(selection):
+            if tied.get(kind):
+                yield Part(kind, ("",), tied[kind], count)
+        else:
+            wanted = {part.kind.resource for part in parts} | {one.resource for one in counts}
+            yield Part(kind, ("",), frozenset(wanted), count)
 
 
-def _unless_excluded(selection: Selection) -> Selection:
-    """As Velero does, definitions come with wanted custom resources unless they are excluded by name."""
-    return dataclasses.replace(selection, included_resources=())
+def _may_come(selection: Selection, kind: Kind) -> bool:
+    """Whether objects of a cluster-scoped kind can belong to a selection.
+
+    As Velero does, definitions come with wanted custom resources unless they are excluded by name.
+    """
+    if selection.cluster_scope == "none" or kind.resource == order.NAMESPACES:
+        return False
+    return selection.wants_kind(kind) or (kind.resource == order.CRDS and not selection.excludes_kind(kind))
 
 
 def _namespace_part(reader: BackupReader, kind: Kind, selection: Selection, used: frozenset[str], count: int) -> Part:
@@ -122,53 +127,3 @@ def _namespace_part(reader: BackupReader, kind: Kind, selection: Selection, used
         return Part(kind, ("",), None, count)
     passing = {entry.name for entry in reader.entries(kind) if selection.wants_namespace(entry.name)}
     return Part(kind, ("",), used | passing, count)
-
-
-def _related(
-    reader: BackupReader, selection: Selection, kinds: t.Sequence[Kind], parts: t.Sequence[Part]
-) -> dict[Kind, set[str]]:
-    """The cluster-scoped objects that the wanted namespaced ones name, and what those name in turn."""
-    references = related.References()
-    for part in parts:
-        references.note_kind(part.kind)
-        if related.refers(part.kind):
-            spaces = frozenset(part.namespaces)
-            for entry, body in reader.objects(part.kind, spaces.__contains__):
-                item = _item(entry, body, selection)
-                if item is not None:
-                    references.note(part.kind, item)
-    names: dict[Kind, set[str]] = {}
-    for kind in sorted(kinds, key=related.order):
-        if kind.resource == related.CLUSTER_ROLES:
-            for entry, body in reader.objects(kind):
-                references.note_role(_plain(entry, body, with_labels=True))
-            references.resolve_roles()
-        if references.needs(kind):
-            names[kind] = _wanted(reader, kind, references)
-    return names
-
-
-def _wanted(reader: BackupReader, kind: Kind, references: related.References) -> set[str]:
-    """The wanted names of a cluster-scoped kind; what the wanted objects name is noted."""
-    if kind.resource != related.CLUSTER_ROLE_BINDINGS and not related.refers(kind):
-        return set(references.names(kind))
-    found = set()
-    for entry, body in reader.objects(kind):
-        item = _plain(entry, body)
-        if references.wants(kind, item):
-            found.add(item.name)
-            references.note(kind, item)
-    return found
-
-
-def _item(entry: Entry, body: bytes, selection: Selection) -> Item | None:
-    """An entry as the rules of relation take it; ``None`` when its labels are not wanted."""
-    if not selection.label_selectors:
-        return _plain(entry, body)
-    item = _plain(entry, body, with_labels=True)
-    return item if selection.wants_labels(item.labels or {}) else None
-
-
-def _plain(entry: Entry, body: bytes, *, with_labels: bool = False) -> Item:
-    labels = fields.labels_of(objects.decode(body)) if with_labels else None
-    return Item(entry.namespace, entry.name, entry.uid, "", labels, False, entry.owners, body)

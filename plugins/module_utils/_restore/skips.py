@@ -137,6 +137,8 @@ def by_index(resource: str, namespace: str, name: str, owners: t.Iterable[OwnerR
             return Verdict(Action.SKIPPED, "belongs to a node of the source cluster")
         if owner.kind.resource in makers and owner.state in _THERE:
             return Verdict(Action.LEFT_TO_CONTROLLER, f"made anew by {owner.kind.kind} {owner.name}")
+        if owner.kind.resource in makers and owner.state is OwnerState.DIFFERS:
+            return _made_there(owner.kind.kind, owner.name)
         if owner.kind.resource in makers and owner.state in _GONE:
             return Verdict(Action.SKIPPED, f"its {owner.kind.kind} {owner.name} is not restored")
     return None
@@ -161,8 +163,12 @@ def _remade_there(resource: str, case: Case) -> Verdict | None:
         if _REMAKERS.get((group, kind)) in makers and case.around.owner_exists(
             api_version, kind, fields.namespace_of(case.tree), name
         ):
-            return Verdict(Action.LEFT_TO_CONTROLLER, f"made by {kind} {name}, which is in the cluster")
+            return _made_there(kind, name)
     return None
+
+
+def _made_there(kind: str, name: str) -> Verdict:
+    return Verdict(Action.LEFT_TO_CONTROLLER, f"made by {kind} {name}, which is in the cluster")
 
 
 def _pod(case: Case) -> Verdict | None:
@@ -189,6 +195,8 @@ def _replica_set(case: Case) -> Verdict | None:
             continue
         if owner.state is OwnerState.FAILED:
             return Verdict(Action.SKIPPED, f"its Deployment {owner.name} could not be restored")
+        if owner.state is OwnerState.DIFFERS and _is_current(case.tree, owner.facts):
+            return Verdict(Action.SKIPPED, f"its Deployment {owner.name} differs and was left as it is")
         if owner.state in _THERE and _is_current(case.tree, owner.facts):
             return Verdict(Action.LEFT_TO_CONTROLLER, f"made anew by Deployment {owner.name}")
     return None

@@ -23,10 +23,15 @@ class Target:
 
     :param relabelled: the target serves another version only: the object is sent under that one, with unknown fields
         refused, so that nothing is lost without a word.
+    :param strict: its definition was updated just now. An API server that has not noticed yet would drop the fields that are
+        new, without a word, so unknown fields are refused here, too.
+    :param planned: the target serves the archived version once the plan is carried out.
     """
 
     archived: Kind
     served: Kind
+    planned: bool = False
+    strict: bool = False
 
     @property
     def relabelled(self) -> bool:
@@ -35,7 +40,7 @@ class Target:
     @property
     def query(self) -> tuple[tuple[str, str], ...]:
         """Query parameters of every write."""
-        return (("fieldValidation", "Strict"),) if self.relabelled else ()
+        return (("fieldValidation", "Strict"),) if self.relabelled or self.strict else ()
 
 
 def find_target(discovery: Discovery, kind: Kind) -> Target | None:

@@ -13,7 +13,14 @@ import copy
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._kinds import Kind
-from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import compare, fields, reset, volumes
+from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import (
+    compare,
+    fields,
+    owners,
+    reset,
+    snapshots,
+    volumes,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.model import Tree
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.reset import ResetRules
 
@@ -33,12 +40,14 @@ def replacement(kind: Kind, desired: Tree, live: Tree, rules: ResetRules) -> Tre
             metadata[key] = there[key]
     _unite(metadata, there, "finalizers", lambda one: one)
     _unite(metadata, there, "ownerReferences", lambda one: one.get("uid"))
+    if "ownerReferences" in metadata:
+        metadata["ownerReferences"] = owners.one_controller(metadata["ownerReferences"], fields.owner_references(live))
     for name in compare.CONTROLLER_ANNOTATIONS.get(kind.resource, ()):
         _take(metadata, there, "annotations", name)
     if compare.ca_is_injected(body):
         _take_ca_bundles(body, live)
-    if "status" in live:
-        # Without a status subresource a PUT that lacks it would wipe it; with one the server ignores it.
+    if "status" in live and not rules.status:
+        # The server ignores it; should discovery have been wrong about that, it is not wiped.
         body["status"] = live["status"]
     if kind.resource == "services":
         _service(body, live, rules)
@@ -113,6 +122,17 @@ def _volume(body: Tree, live: Tree) -> None:
         _take(body["metadata"], fields.mapping(live, "metadata"), "annotations", name)
 
 
+def _snapshot_content(body: Tree, live: Tree) -> None:
+    """What it stands for cannot change; its policy is the cluster's (``reset`` writes only ``Retain``)."""
+    _copy(body.setdefault("spec", {}), fields.mapping(live, "spec"), "source", "deletionPolicy", "volumeSnapshotRef")
+    for name in snapshots.CONTENT_ANNOTATIONS:
+        _take(body["metadata"], fields.mapping(live, "metadata"), "annotations", name)
+
+
+def _snapshot(body: Tree, live: Tree) -> None:
+    _copy(body.setdefault("spec", {}), fields.mapping(live, "spec"), "source")
+
+
 def _job(body: Tree, live: Tree) -> None:
     spec, other = body.setdefault("spec", {}), fields.mapping(live, "spec")
     if spec.get("manualSelector"):
@@ -155,6 +175,8 @@ def _cluster_role(body: Tree, live: Tree) -> None:
 _CARRIES: t.Final[t.Mapping[str, t.Callable[[Tree, Tree], None]]] = {
     "persistentvolumeclaims": _claim,
     "persistentvolumes": _volume,
+    snapshots.CONTENTS: _snapshot_content,
+    snapshots.SNAPSHOTS: _snapshot,
     "jobs.batch": _job,
     "pods": _pod,
     "namespaces": _namespace,

@@ -48,7 +48,7 @@ class Volumes:
         :param as_it_is: what one that exists is to the archived claim.
         """
         name = fields.name_of(tree)
-        if exists and (self._own or self._mode == "reuse" or is_node_local(tree)):
+        if exists and (self.usable or is_node_local(tree)):
             self._kept[name] = as_it_is
             return None
         if is_node_local(tree):
@@ -69,6 +69,11 @@ class Volumes:
         if deleted and "pv.kubernetes.io/provisioned-by" in fields.annotations_of(tree):
             return "its volume was deleted with it; the claim is provisioned anew (restore_volumes: reuse keeps it)"
         return ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether what is outside the source cluster may be used: the target is the source, or takes it over."""
+        return self._own or self._mode == "reuse"
 
     def kept(self, name: str) -> Kept | None:
         """What became of a volume; ``None`` when it is not in this restore."""

@@ -48,21 +48,25 @@ def poll(progress: Progress, seconds: float, done: t.Callable[[], bool]) -> bool
     return True
 
 
-def served(connection: Connection, progress: Progress, definitions: t.Iterable[str]) -> tuple[Discovery, list[str]]:
+def served(
+    connection: Connection, progress: Progress, definitions: t.Mapping[str, t.Collection[str]]
+) -> tuple[Discovery, list[str]]:
     """Wait until custom resources are served; what the target serves then, and which are not in time.
 
     Discovery tells it in one small request: to get definitions, which may have half a megabyte each, costs the server more
     than to serve them.
 
-    :param definitions: names of CustomResourceDefinitions (``plural.group``).
+    :param definitions: names of CustomResourceDefinitions (``plural.group``), and the versions that each shall serve; with
+        none given, any will do.
     """
-    waiting = {name: name.partition(".") for name in definitions}
+    waiting = dict(definitions)
     found: list[Discovery] = []
 
     def ask() -> bool:
         found[:] = [discover(connection)]
-        for name, (plural, _dot, group) in list(waiting.items()):
-            if found[0].find(group, "", plural) is not None:
+        for name, versions in list(waiting.items()):
+            plural, _dot, group = name.partition(".")
+            if all(found[0].find(group, version, plural) is not None for version in versions or ("",)):
                 del waiting[name]
         return not waiting
 
@@ -77,7 +81,11 @@ def why_not_served(sender: Sender, kind: Kind, name: str) -> str:
         return "was deleted"
     if _condition(tree, "NamesAccepted") == "False":
         return "has names that another definition has taken"
-    return "is not established" if _condition(tree, "Established") != "True" else "is established, but not served yet"
+    return (
+        "is not established"
+        if _condition(tree, "Established") != "True"
+        else "is established, but not served as archived yet"
+    )
 
 
 def gone(sender: Sender, progress: Progress, kind: Kind, name: str, seconds: float = TERMINATING_SECONDS) -> bool:

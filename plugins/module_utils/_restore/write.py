@@ -14,7 +14,14 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import apply, compare, fields, objects, update
+from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import (
+    apply,
+    compare,
+    fields,
+    objects,
+    owners,
+    update,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.apply import RefusedError, Sender
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.compare import Difference
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.model import Action, Known, LaterError, Tree
@@ -278,7 +285,8 @@ class ObjectWriter:
         def united(live: Tree) -> Tree:
             there = fields.owner_references(live)
             uids = [one.get("uid") for one in there]
-            return {"ownerReferences": there + [one for one in references if one.get("uid") not in uids]}
+            both = there + [one for one in references if one.get("uid") not in uids]
+            return {"ownerReferences": owners.one_controller(both, there)}
 
         place = job.entry.namespace, job.entry.name
         return self._put_back("its owners", job.target, place, united)

@@ -8,14 +8,12 @@ the collection."""
 from __future__ import annotations
 
 import dataclasses
-import json
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations import s3_policy
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_documents as documents
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_iam import AwsRole, IamApi
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Clock
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_parts import Request
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change, in_use
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import Statement, policy
 
@@ -23,7 +21,6 @@ MARK: t.Final = "stowage-trust"
 """The tag of a role that is ours, with the bucket that it is for."""
 INLINE: t.Final = "stowage"
 """The name of policies of ours in roles and users."""
-_PAUSE: t.Final = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +31,7 @@ class Wanted:
     :param longest: of its sessions, in seconds.
     :param holder: who gets the permission to take it over in the other account: ``role`` or ``user``, and its name; empty if
         that is somebody else's to give.
+    :param tagged: whether sessions of it are tagged, as those of Pod Identity are.
     """
 
     name: str
@@ -47,6 +45,7 @@ class Wanted:
     boundary: str = ""
     tags: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     holder: tuple[str, str] | None = None
+    tagged: bool = False
 
     @property
     def role_arn(self) -> str:
@@ -122,30 +121,14 @@ def _plan_role(wanted: Wanted, role: AwsRole, trust: dict[str, t.Any], permissio
 
 
 def _plan_other(wanted: Wanted, found: Found) -> list[Change]:
+    """One party may take several roles over: the statements of other trusts are somebody else's."""
     if wanted.holder is None:
         return []
-    after = documents.merged(
-        found.assume, [*_others_of(found.assume, wanted), documents.assume_statement(wanted.role_arn)]
-    )
+    ours = documents.assume_statement(wanted.role_arn, tags=wanted.tagged)
+    after = documents.placed(found.assume, wanted.role_arn, [ours])
     if documents.same(found.assume, after, wanted.partition):
         return []
     return [Change("assume_permission", "/".join(wanted.holder), found.assume, after)]
-
-
-def _others_of(assume: t.Mapping[str, t.Any] | None, wanted: Wanted) -> list[Statement]:
-    """Statements of ours for other roles: one party may take several over."""
-    mine = [
-        one for one in s3_policy.statements(assume) if isinstance(one, dict) and one not in documents.foreign(assume)
-    ]
-    others = [one for one in mine if wanted.role_arn not in _resources(one)]
-    return [
-        {**one, "Sid": f"{documents.assume_statement('')['Sid']}{number}"} for number, one in enumerate(others, start=2)
-    ]
-
-
-def _resources(statement: t.Mapping[str, t.Any]) -> list[str]:
-    found = statement.get("Resource")
-    return [str(one) for one in (found if isinstance(found, list) else [found])]
 
 
 def plan_removal(wanted: Wanted, found: Found) -> list[Change]:
@@ -158,9 +141,8 @@ def plan_removal(wanted: Wanted, found: Found) -> list[Change]:
     _require_ours(wanted, role)
     changes = []
     if wanted.holder and found.assume is not None:
-        left = [*documents.foreign(found.assume), *_others_of(found.assume, wanted)]
-        after = {**found.assume, "Statement": left} if left else None
-        if not left or not documents.same(found.assume, after, wanted.partition):
+        after = documents.placed(found.assume, wanted.role_arn, [])
+        if not documents.same(found.assume, after, wanted.partition):
             changes.append(Change("assume_permission", "/".join(wanted.holder), found.assume, after))
     if role is None:
         return changes
@@ -175,25 +157,51 @@ def plan_removal(wanted: Wanted, found: Found) -> list[Change]:
     return [*changes, Change("role", wanted.name, {"trust_policy": role.trust}, None)]
 
 
-def apply(
-    iam: IamApi, other: IamApi | None, wanted: Wanted, changes: t.Iterable[Change], *, clock: Clock, patience: float
-) -> None:
-    """Makes changes in order. A principal that was just made is not known everywhere at once, so what names one is tried again.
+_KINDS: t.Final = frozenset(
+    {
+        "oidc_provider",
+        "role",
+        "permissions",
+        "trust_policy",
+        "max_session_duration",
+        "permissions_boundary",
+        "tags",
+        "assume_permission",
+    }
+)
 
-    :raises LocationError: what was done before stays, and a second run goes on.
+
+class RolePart:
+    """The role, and the permission to take it over.
+
+    :param other: IAM of the other account, if the permission is ours to give.
     """
-    until = clock.now() + patience
-    for change in changes:
-        who = other if change.what == "assume_permission" and other else iam
-        operation, parameters = _request(wanted, change)
-        while True:
-            try:
-                who.do(operation, **parameters)
-                break
-            except LocationError as error:
-                if error.failure.store_code != "MalformedPolicyDocument" or clock.now() + _PAUSE > until:
-                    raise
-                clock.pause(_PAUSE)
+
+    def __init__(self, iam: IamApi, other: IamApi | None, wanted: Wanted) -> None:
+        self._iam = iam
+        self._other = other
+        self._wanted = wanted
+        self.found = look(iam, other, wanted)
+
+    def plan(self) -> list[Change]:
+        """See :class:`~.aws_parts.Part`."""
+        return plan(self._wanted, self.found)
+
+    def plan_removal(self) -> list[Change]:
+        """See :class:`~.aws_parts.Part`."""
+        return plan_removal(self._wanted, self.found)
+
+    def plan_leftover(self) -> list[Change]:
+        """What is deleted of ours where the role is not wanted any more. One of somebody else's does not matter then."""
+        role = self.found.role
+        return self.plan_removal() if role is None or role.tags.get(MARK) == self._wanted.bucket else []
+
+    def request(self, change: Change) -> Request | None:
+        """See :class:`~.aws_parts.Part`."""
+        if change.what not in _KINDS:
+            return None
+        who = self._other if change.what == "assume_permission" and self._other else self._iam
+        return (who, *_request(self._wanted, change))
 
 
 def _request(wanted: Wanted, change: Change) -> tuple[str, dict[str, t.Any]]:
@@ -201,29 +209,30 @@ def _request(wanted: Wanted, change: Change) -> tuple[str, dict[str, t.Any]]:
     role = {"RoleName": wanted.name}
     if change.what == "assume_permission":
         kind, holder = change.name.split("/", 1)
-        return _of_policy(kind, holder, change.after)
+        return policy_request(kind, holder, INLINE, change.after)
     if change.what == "permissions":
-        return _of_policy("role", wanted.name, change.after)
+        return policy_request("role", wanted.name, INLINE, change.after)
     if change.what == "oidc_provider":
         return _of_provider(wanted, change)
     if change.what == "role":
         return ("delete_role", role) if change.after is None else ("create_role", _new_role(wanted, change))
     if change.what == "trust_policy":
-        return "update_assume_role_policy", {**role, "PolicyDocument": _compact(change.after)}
+        return "update_assume_role_policy", {**role, "PolicyDocument": s3_policy.compact(change.after)}
     if change.what == "max_session_duration":
         return "update_role", {**role, "MaxSessionDuration": change.after}
     if change.what == "permissions_boundary":
         if change.after is None:
             return "delete_role_permissions_boundary", role
         return "put_role_permissions_boundary", {**role, "PermissionsBoundary": change.after}
-    return "tag_role", {**role, "Tags": _tags(change.after)}
+    return "tag_role", {**role, "Tags": tag_list(change.after)}
 
 
-def _of_policy(kind: str, holder: str, after: t.Any) -> tuple[str, dict[str, t.Any]]:
-    named = {{"role": "RoleName", "user": "UserName"}[kind]: holder, "PolicyName": INLINE}
+def policy_request(kind: str, holder: str, name: str, after: t.Any) -> tuple[str, dict[str, t.Any]]:
+    """The request that writes a policy into a role or user, or deletes it. Pure."""
+    named = {{"role": "RoleName", "user": "UserName"}[kind]: holder, "PolicyName": name}
     if after is None:
         return f"delete_{kind}_policy", named
-    return f"put_{kind}_policy", {**named, "PolicyDocument": _compact(after)}
+    return f"put_{kind}_policy", {**named, "PolicyDocument": s3_policy.compact(after)}
 
 
 def _of_provider(wanted: Wanted, change: Change) -> tuple[str, dict[str, t.Any]]:
@@ -242,24 +251,21 @@ def _of_provider(wanted: Wanted, change: Change) -> tuple[str, dict[str, t.Any]]
 def _new_role(wanted: Wanted, change: Change) -> dict[str, t.Any]:
     made = {
         "RoleName": wanted.name,
-        "AssumeRolePolicyDocument": _compact(change.after["trust_policy"]),
+        "AssumeRolePolicyDocument": s3_policy.compact(change.after["trust_policy"]),
         "Description": "Backups by stowage.kubernetes",
         "MaxSessionDuration": wanted.longest,
-        "Tags": _tags(wanted.all_tags),
+        "Tags": tag_list(wanted.all_tags),
     }
     return made | ({"PermissionsBoundary": wanted.boundary} if wanted.boundary else {})
 
 
-def _tags(tags: t.Mapping[str, str]) -> list[dict[str, str]]:
+def tag_list(tags: t.Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags as IAM takes them."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def _audiences(found: t.Sequence[str] | None) -> dict[str, list[str]] | None:
     return None if found is None else {"audiences": list(found)}
-
-
-def _compact(document: t.Mapping[str, t.Any]) -> str:
-    return json.dumps(document, separators=(",", ":"))
 
 
 def _require_ours(wanted: Wanted, role: AwsRole | None) -> None:

@@ -20,6 +20,7 @@ _TEXTS: t.Final[Option] = {"type": "list", "elements": "str"}
 _NEEDED: t.Final[Option] = {"type": "str", "required": True}
 
 ARGUMENTS: t.Final[ArgumentSpec] = {
+    "method": {"type": "str", "choices": ["role", "bucket_policy"], "default": "role"},
     "principals": _TEXTS,
     "principal_arns": _TEXTS,
     "organization": _TEXT,
@@ -29,14 +30,35 @@ ARGUMENTS: t.Final[ArgumentSpec] = {
         "elements": "dict",
         "options": {"issuer": _NEEDED, "namespace": _NEEDED, "name": _NEEDED},
     },
+    "pod_identities": {
+        "type": "list",
+        "elements": "dict",
+        "options": {"cluster": _NEEDED, "region": _TEXT, "namespace": _NEEDED, "name": _NEEDED},
+    },
+    "guard_rails": {
+        "type": "dict",
+        "options": {
+            "tls_only": {"type": "bool", "default": False},
+            "organization": _TEXT,
+            "keep_versions": {"type": "bool", "default": False},
+            "version_deleters": _TEXTS,
+        },
+    },
     "kms_key_arn": {"type": "str", "no_log": False},
+    "key_policy": {"type": "bool", "default": False, "no_log": False},
     "max_session_duration": {"type": "int", "default": 3600},
     "permissions_boundary": _TEXT,
     "tags": {"type": "dict"},
     "location_account": {"type": "dict", "required": True, "options": _AUTH},
     "cluster_account": {"type": "dict", "options": {**_AUTH, "role": _TEXT, "user": _TEXT}},
+    "controller_account": {"type": "dict", "options": _AUTH},
+    "secret_path": {"type": "path", "no_log": False},
+    "rotate": {"type": "bool", "default": False},
     "iam_endpoint": _TEXT,
     "sts_endpoint": _TEXT,
+    "eks_endpoint": _TEXT,
+    "kms_endpoint": _TEXT,
+    "http_endpoint": _TEXT,
     "verify_as": {
         "type": "list",
         "elements": "dict",
@@ -45,6 +67,8 @@ ARGUMENTS: t.Final[ArgumentSpec] = {
             "access_key": {"type": "str", "required": True, "no_log": False},
             "secret_key": {"type": "str", "required": True, "no_log": True},
             "session_token": {"type": "str", "no_log": True},
+            "control_role_arn": _TEXT,
+            "control_bucket": _TEXT,
         },
     },
     "verify_tokens": {

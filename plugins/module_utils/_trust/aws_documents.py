@@ -5,12 +5,16 @@
 """Documents of AWS trust: who may take a role over, and what it may do then. Private to the collection. Pure.
 
 Sources: IAM's user guide ("Policy evaluation logic", "AWS JSON policy elements: Principal", "How to use an external ID when
-granting access to your AWS resources to a third party"); STS's reference for the keys ``sts:ExternalId`` and ``aws:PrincipalArn``.
+granting access to your AWS resources to a third party"); STS's reference for the keys ``sts:ExternalId`` and ``aws:PrincipalArn``;
+EKS's user guide ("Create IAM role with trust policy required by EKS Pod Identity", "Access AWS Resources using EKS Pod Identity
+Target IAM Roles", "List of session tags added by EKS Pod Identity"). EKS says who a pod is by tags of the session; it sends an
+external id instead where these are switched off, so none is asked for here.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 import typing as t
 
@@ -19,12 +23,19 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations impo
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import SID, Statement
 
 ASSUME: t.Final = "StowageAssume"
+POD: t.Final = "StowagePod"
+POD_SERVICE: t.Final = "pods.eks.amazonaws.com"
+"""Who takes over the roles of Pod Identity, in all partitions."""
 FEDERATE: t.Final = "StowageWebIdentity"
 AUDIENCE: t.Final = "sts.amazonaws.com"
 
 _ACCOUNT: t.Final = re.compile(r"[0-9]{12}")
 _ARN: t.Final = re.compile(r"arn:(aws|aws-cn|aws-us-gov):iam::([0-9]{12}):(root|(?:role|user)/[\w+=,.@/-]{1,512})")
 _UNIQUE: t.Final = re.compile(r"A(ROA|IDA)[A-Z0-9]{12,}")
+_POD_PART: t.Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_CLUSTER: t.Final = re.compile(
+    r"arn:(aws|aws-cn|aws-us-gov):eks:[a-z0-9-]{5,30}:[0-9]{12}:cluster/[0-9A-Za-z][0-9A-Za-z_-]{0,99}"
+)
 _EXTERNAL_ID: t.Final = re.compile(r"[\w+=,.@:/-]{2,1224}")
 
 
@@ -50,6 +61,47 @@ class Subject:
         return f"system:serviceaccount:{self.namespace}:{self.name}"
 
 
+@dataclasses.dataclass(frozen=True, order=True)
+class Pod:
+    """A service account of an EKS cluster, whose pods get the role by EKS Pod Identity.
+
+    :param cluster: the cluster's ARN.
+    """
+
+    cluster: str
+    namespace: str
+    name: str
+
+    @property
+    def address(self) -> str:
+        """``cluster/namespace/name``."""
+        return f"{self.cluster_name}/{self.namespace}/{self.name}"
+
+    @property
+    def cluster_name(self) -> str:
+        """The cluster's name."""
+        return self.cluster.rpartition("/")[2]
+
+    @property
+    def region(self) -> str:
+        """The cluster's region."""
+        return self.cluster.split(":")[3]
+
+    @property
+    def account(self) -> str:
+        """The cluster's account."""
+        return self.cluster.split(":")[4]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of its sessions that say which pods they are of."""
+        return {
+            "eks-cluster-arn": self.cluster,
+            "kubernetes-namespace": self.namespace,
+            "kubernetes-service-account": self.name,
+        }
+
+
 @dataclasses.dataclass(frozen=True)
 class Trusted:
     """Who may take a role over.
@@ -58,6 +110,8 @@ class Trusted:
     :param principal_arns: narrows accounts to these, by ``aws:PrincipalArn``.
     :param organization: narrows all to an organisation.
     :param external_id: empty if none is asked for.
+    :param pods: of Pod Identity.
+    :param pod_role: ARN of the role in the clusters' account that they have first.
     """
 
     principals: tuple[str, ...] = ()
@@ -65,6 +119,8 @@ class Trusted:
     organization: str = ""
     external_id: str = ""
     subjects: tuple[Subject, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    pod_role: str = ""
 
 
 def check_trusted(trusted: Trusted) -> Trusted:
@@ -72,17 +128,27 @@ def check_trusted(trusted: Trusted) -> Trusted:
 
     :raises StowageError: ``invalid_option``.
     """
-    if not trusted.principals and not trusted.subjects:
-        raise _unfit("Nobody is trusted: set principals or service_accounts.")
+    if not trusted.principals and not trusted.subjects and not trusted.pods:
+        raise unfit("Nobody is trusted: set principals, service_accounts or pod_identities.")
     for one in trusted.principals:
         if not _ACCOUNT.fullmatch(one) and not _ARN.fullmatch(one):
-            raise _unfit("principals takes account numbers, and ARNs of roles and users without wildcards.")
+            raise unfit("principals takes account numbers, and ARNs of roles and users without wildcards.")
     if trusted.external_id and not _EXTERNAL_ID.fullmatch(trusted.external_id):
-        raise _unfit("external_id must be 2 to 1224 characters of those that AWS allows.")
+        raise unfit("external_id must be 2 to 1224 characters of those that AWS allows.")
     for subject in trusted.subjects:
         if not subject.issuer.startswith("https://") or "*" in subject.sub or "?" in subject.sub:
-            raise _unfit("service_accounts needs an https:// issuer, and names without wildcards.")
+            raise unfit("service_accounts needs an https:// issuer, and names without wildcards.")
+    if any(not _POD_PART.fullmatch(part) for pod in trusted.pods for part in (pod.namespace, pod.name)):
+        raise unfit("pod_identities needs names of namespaces and service accounts, without wildcards.")
+    if any(not _CLUSTER.fullmatch(pod.cluster) for pod in trusted.pods):
+        raise unfit("pod_identities needs names and regions of clusters, without wildcards.")
     return trusted
+
+
+def is_principal(arn: str) -> bool:
+    """Whether something is the ARN of a role or user, without wildcards."""
+    found = _ARN.fullmatch(arn)
+    return found is not None and found[3] != "root"
 
 
 def trust_statements(trusted: Trusted, role_account: str, partition: str) -> list[Statement]:
@@ -92,14 +158,10 @@ def trust_statements(trusted: Trusted, role_account: str, partition: str) -> lis
     """
     found: list[Statement] = []
     if trusted.principals:
-        principals = sorted({_arn(one, partition) for one in trusted.principals})
-        condition: dict[str, dict[str, t.Any]] = {}
+        principals = sorted({principal_arn(one, partition) for one in trusted.principals})
+        condition = narrowing(trusted)
         if trusted.external_id:
             condition.setdefault("StringEquals", {})["sts:ExternalId"] = trusted.external_id
-        if trusted.organization:
-            condition.setdefault("StringEquals", {})["aws:PrincipalOrgID"] = trusted.organization
-        if trusted.principal_arns:
-            condition["ArnEquals"] = {"aws:PrincipalArn": sorted(trusted.principal_arns)}
         statement = {
             "Sid": ASSUME,
             "Effect": "Allow",
@@ -118,7 +180,91 @@ def trust_statements(trusted: Trusted, role_account: str, partition: str) -> lis
                 "Condition": {"StringEquals": {f"{host}:aud": AUDIENCE, f"{host}:sub": subs}},
             }
         )
-    return found
+    return found + [
+        {**_pod_target(pod, trusted.pod_role, partition), "Sid": f"{POD}{number or ''}"}
+        for number, pod in enumerate(sorted(trusted.pods))
+    ]
+
+
+def narrowing(trusted: Trusted) -> dict[str, dict[str, t.Any]]:
+    """The condition that tells who of the principals is meant."""
+    condition: dict[str, dict[str, t.Any]] = {}
+    if trusted.organization:
+        condition["StringEquals"] = {"aws:PrincipalOrgID": trusted.organization}
+    if trusted.principal_arns:
+        condition["ArnEquals"] = {"aws:PrincipalArn": sorted(trusted.principal_arns)}
+    return condition
+
+
+def _pod_target(pod: Pod, pod_role: str, partition: str) -> Statement:
+    """Lets the role that pods have first take this one over, in sessions of the pods that are meant. The account is the
+    principal, as AWS shows it, so that the role can be made again without being another principal."""
+    return {
+        "Effect": "Allow",
+        "Principal": {"AWS": [account_arn(pod.account, partition)]},
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+        "Condition": {
+            "StringEquals": {f"aws:RequestTag/{key}": value for key, value in pod.tags.items()},
+            "ArnEquals": {"aws:PrincipalArn": pod_role},
+        },
+    }
+
+
+def pod_statement(pod: Pod) -> Statement:
+    """Lets EKS take over the role that pods have first, for the pods that are meant and no other cluster or account."""
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": POD_SERVICE},
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+        "Condition": {
+            "StringEquals": {
+                "aws:SourceAccount": pod.account,
+                "aws:RequestTag/kubernetes-namespace": pod.namespace,
+                "aws:RequestTag/kubernetes-service-account": pod.name,
+            },
+            "ArnEquals": {"aws:SourceArn": pod.cluster},
+        },
+    }
+
+
+def sid_of(role_arn: str) -> str:
+    """What the Sids of a trust's statements begin with where statements of several trusts are side by side: in the policies of
+    buckets, keys, and of who takes roles over. A Sid has letters and digits only, so the role's name alone would not do.
+
+    :param role_arn: of the trust's role, also where there is none: it tells trusts apart.
+    """
+    words = "".join(word.capitalize() for word in role_arn.rpartition("/")[2].split("-"))
+    return f"{SID}{words}{hashlib.sha256(role_arn.encode()).hexdigest()[:8]}"
+
+
+def with_sids(role_arn: str, found: t.Iterable[tuple[str, Statement]]) -> list[Statement]:
+    """Statements with Sids of a trust."""
+    start = sid_of(role_arn)
+    return [{**statement, "Sid": f"{start}{kind}"} for kind, statement in found]
+
+
+def of_trust(document: t.Mapping[str, t.Any] | None, role_arn: str) -> list[t.Any]:
+    """The statements of a trust in a policy that is not its own."""
+    start = sid_of(role_arn)
+    return [one for one in s3_policy.statements(document) if _sid(one).startswith(start)]
+
+
+def placed(
+    document: t.Mapping[str, t.Any] | None, role_arn: str, ours: t.Sequence[Statement]
+) -> dict[str, t.Any] | None:
+    """A policy with a trust's statements instead of those it had, and all others as they were; ``None`` if none is left."""
+    mine = of_trust(document, role_arn)
+    left = [*(one for one in s3_policy.statements(document) if one not in mine), *ours]
+    return {**(document or {"Version": "2012-10-17"}), "Statement": left} if left else None
+
+
+def _sid(statement: t.Any) -> str:
+    return str(statement.get("Sid") or "") if isinstance(statement, dict) else ""
+
+
+def account_arn(account: str, partition: str) -> str:
+    """An account as a principal."""
+    return f"arn:{partition}:iam::{account}:root"
 
 
 def provider_arn(host: str, account: str, partition: str) -> str:
@@ -126,9 +272,13 @@ def provider_arn(host: str, account: str, partition: str) -> str:
     return f"arn:{partition}:iam::{account}:oidc-provider/{host}"
 
 
-def assume_statement(role_arn: str) -> Statement:
-    """What the other side needs: to take over this one role."""
-    return {"Sid": f"{SID}AssumeRole", "Effect": "Allow", "Action": ["sts:AssumeRole"], "Resource": [role_arn]}
+def assume_statement(role_arn: str, *, tags: bool = False) -> Statement:
+    """What the other side needs: to take over this one role.
+
+    :param tags: whether it tags its sessions.
+    """
+    actions = ["sts:AssumeRole", *(["sts:TagSession"] if tags else [])]
+    return {"Sid": f"{sid_of(role_arn)}Assume", "Effect": "Allow", "Action": actions, "Resource": [role_arn]}
 
 
 def key_statements(key_arn: str, region: str, *, writes: bool) -> list[Statement]:
@@ -186,7 +336,7 @@ def _plain(statement: t.Any, partition: str) -> t.Any:
         return statement
     principal = dict(statement["Principal"])
     if "AWS" in principal:
-        principal["AWS"] = [_arn(one, partition) for one in _principals(statement)]
+        principal["AWS"] = [principal_arn(one, partition) for one in _principals(statement)]
     return {**statement, "Principal": principal}
 
 
@@ -196,10 +346,11 @@ def _principals(statement: t.Any) -> list[str]:
     return [str(one) for one in (found if isinstance(found, list) else [found]) if one]
 
 
-def _arn(principal: str, partition: str) -> str:
+def principal_arn(principal: str, partition: str) -> str:
     """The long form of an account's number."""
-    return f"arn:{partition}:iam::{principal}:root" if _ACCOUNT.fullmatch(principal) else principal
+    return account_arn(principal, partition) if _ACCOUNT.fullmatch(principal) else principal
 
 
-def _unfit(message: str) -> StowageError:
+def unfit(message: str) -> StowageError:
+    """The refusal of options that make no sense."""
     return StowageError("invalid_option", message, "ansible-doc stowage.kubernetes.aws_trust says what they take.")

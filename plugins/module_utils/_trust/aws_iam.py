@@ -41,18 +41,52 @@ class AwsRole:
     profiles: tuple[str, ...] = ()
 
 
-class IamApi:
-    """What is asked of IAM, as one identity.
+class AwsApi:
+    """One of AWS's services, as one identity.
+
+    :param client: botocore's.
+    """
+
+    absent: t.ClassVar[frozenset[str]] = frozenset()
+    """Error codes that say that there is no such thing."""
+
+    def __init__(self, client: t.Any) -> None:
+        self._client = client
+
+    def do(self, operation: str, **parameters: t.Any) -> dict[str, t.Any]:
+        """One request that changes something. :raises LocationError: if it failed."""
+        try:
+            answer: dict[str, t.Any] = getattr(self._client, operation)(**parameters)
+        except StowageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever botocore raises becomes an error of ours
+            raise failure(operation, error, str(self._client.meta.service_model.service_name)) from None
+        return answer
+
+    def asked(self, operation: str, **parameters: t.Any) -> dict[str, t.Any] | None:
+        """The answer to a question, ``None`` if there is no such thing. :raises LocationError: if it failed."""
+        try:
+            return self.do(operation, **parameters)
+        except LocationError as error:
+            if error.failure.store_code in self.absent:
+                return None
+            raise
+
+
+class IamApi(AwsApi):
+    """What is asked of IAM.
 
     :param endpoint: empty for AWS's own.
     """
 
+    absent = frozenset({"NoSuchEntity", "NoSuchEntityException"})
+
     def __init__(self, keys: Keys, region: str, endpoint: str, verify: str | None) -> None:
-        self._client = service("iam", keys, region, endpoint, verify)
+        super().__init__(service("iam", keys, region, endpoint, verify))
 
     def role(self, name: str) -> AwsRole | None:
         """A role, ``None`` if there is none."""
-        found = self._asked("get_role", RoleName=name)
+        found = self.asked("get_role", RoleName=name)
         if found is None:
             return None
         role = found["Role"]
@@ -62,7 +96,7 @@ class IamApi:
         profiles = self._all("list_instance_profiles_for_role", "InstanceProfiles", RoleName=name)
         return AwsRole(
             arn=str(role["Arn"]),
-            trust=_document(role.get("AssumeRolePolicyDocument")),
+            trust=document_of(role.get("AssumeRolePolicyDocument")),
             longest=int(role.get("MaxSessionDuration") or 3600),
             boundary=str((role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn") or ""),
             tags={str(one["Key"]): str(one["Value"]) for one in tags},
@@ -72,7 +106,7 @@ class IamApi:
         )
 
     def _inline(self, role: str, name: str) -> dict[str, t.Any]:
-        return _document((self._asked("get_role_policy", RoleName=role, PolicyName=name) or {}).get("PolicyDocument"))
+        return document_of((self.asked("get_role_policy", RoleName=role, PolicyName=name) or {}).get("PolicyDocument"))
 
     def inline_of(self, kind: str, holder: str, name: str) -> dict[str, t.Any] | None:
         """A policy in a role or user; ``None`` if there is none.
@@ -80,36 +114,28 @@ class IamApi:
         :param kind: ``role`` or ``user``.
         """
         holder_name = {"role": "RoleName", "user": "UserName"}[kind]
-        found = self._asked(f"get_{kind}_policy", PolicyName=name, **{holder_name: holder})
-        return None if found is None else _document(found.get("PolicyDocument"))
+        found = self.asked(f"get_{kind}_policy", PolicyName=name, **{holder_name: holder})
+        return None if found is None else document_of(found.get("PolicyDocument"))
+
+    def user_tags(self, name: str) -> dict[str, str]:
+        """The tags of a user; none if there is no such user."""
+        found = self._all("list_user_tags", "Tags", UserName=name)
+        return {str(one["Key"]): str(one["Value"]) for one in found}
+
+    def access_keys(self, name: str) -> dict[str, bool]:
+        """The ids of a user's access keys, and whether each is enabled; none if there is no such user."""
+        found = self._all("list_access_keys", "AccessKeyMetadata", UserName=name)
+        return {str(one["AccessKeyId"]): one.get("Status") == "Active" for one in found}
 
     def provider(self, arn: str) -> list[str] | None:
         """The audiences of an OIDC provider, ``None`` if there is none."""
-        found = self._asked("get_open_id_connect_provider", OpenIDConnectProviderArn=arn)
+        found = self.asked("get_open_id_connect_provider", OpenIDConnectProviderArn=arn)
         return None if found is None else [str(one) for one in found.get("ClientIDList") or ()]
-
-    def do(self, operation: str, **parameters: t.Any) -> dict[str, t.Any]:
-        """One request that changes something. :raises LocationError: if it failed."""
-        try:
-            answer: dict[str, t.Any] = getattr(self._client, operation)(**parameters)
-        except StowageError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever botocore raises becomes an error of ours
-            raise failure(operation, error) from None
-        return answer
-
-    def _asked(self, operation: str, **parameters: t.Any) -> dict[str, t.Any] | None:
-        try:
-            return self.do(operation, **parameters)
-        except LocationError as error:
-            if error.failure.store_code in {"NoSuchEntity", "NoSuchEntityException"}:
-                return None
-            raise
 
     def _all(self, operation: str, field: str, **parameters: t.Any) -> list[t.Any]:
         found: list[t.Any] = []
         for _dummy in range(_MOST_PAGES):
-            answer = self._asked(operation, **parameters) or {}
+            answer = self.asked(operation, **parameters) or {}
             found += answer.get(field) or []
             if not answer.get("IsTruncated"):
                 break
@@ -136,19 +162,22 @@ def service(name: str, keys: Keys | None, region: str, endpoint: str, verify: st
     )
 
 
-def failure(operation: str, error: Exception) -> LocationError:
-    """What a failed request of IAM or STS comes down to, with the action to allow."""
+def failure(operation: str, error: Exception, prefix: str = "iam") -> LocationError:
+    """What a failed request comes down to, with the action to allow.
+
+    :param prefix: of the service's actions.
+    """
     found = classify(error, f"Asking AWS to {operation.replace('_', ' ')}")
     if found.code == "permission_denied" and not found.hint:
         action = "".join(part.capitalize() for part in operation.split("_")).replace("OpenIdConnect", "OpenIDConnect")
-        found = dataclasses.replace(found, hint=f"Allow iam:{action} (and look for an explicit deny).")
+        found = dataclasses.replace(found, hint=f"Allow {prefix}:{action} (and look for an explicit deny).")
     if found.code in {"key_not_found", "key_exists"}:
         found = dataclasses.replace(found, code="store_error")
     return LocationError(found)
 
 
-def _document(value: t.Any) -> dict[str, t.Any]:
-    """A policy, which IAM gives URL-encoded and botocore decoded."""
+def document_of(value: t.Any) -> dict[str, t.Any]:
+    """A policy, which IAM gives URL-encoded and botocore decoded; empty if it is none."""
     if isinstance(value, str):
         try:
             value = json.loads(urllib.parse.unquote(value))

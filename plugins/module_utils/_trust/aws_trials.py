@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.keys import Keys
@@ -19,6 +20,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trial
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation
 
 SHORTEST: t.Final = 900
+_SESSION: t.Final = re.compile(r"arn:([a-z-]+):sts::([0-9]{12}):assumed-role/([^/]+)/.+")
 _REFUSED: t.Final = frozenset({"permission_denied", "credentials_invalid", "credentials_expired"})
 _TRUST: t.Final = "Look for a statement in the role's trust policy that lets others in, or leaves the external id out."
 
@@ -37,49 +39,94 @@ class Caller:
         try:
             self._sts.get_caller_identity()
         except Exception as error:  # noqa: BLE001 - whatever botocore raises
-            return _told(failure("get_caller_identity", error))
+            return told(failure("get_caller_identity", error))
         return Seen(Answer.ALLOWED, "AWS knows the identity.")
 
-    def assume(self, role_arn: str, external_id: str) -> tuple[Seen, Keys | None]:
-        """Takes a role over for a quarter of an hour."""
-        request = {"RoleArn": role_arn, "RoleSessionName": "stowage-trust-check", "DurationSeconds": SHORTEST}
-        return self._session("assume_role", request | ({"ExternalId": external_id} if external_id else {}))
+    def is_role(self, role_arn: str) -> bool:
+        """Whether the identity is a session of a role."""
+        return self.principal() == role_arn
 
-    def federate(self, role_arn: str, token_file: str) -> tuple[Seen, Keys | None]:
+    def principal(self) -> str:
+        """The ARN of the identity as policies name it, that of the role for a session of one; empty if AWS does not tell."""
+        try:
+            arn = str(self._sts.get_caller_identity()["Arn"])
+        except Exception:  # noqa: BLE001 - who is not known is nobody
+            return ""
+        role = _SESSION.fullmatch(arn)
+        return f"arn:{role[1]}:iam::{role[2]}:role/{role[3]}" if role else arn
+
+    def assume(
+        self,
+        role_arn: str,
+        external_id: str = "",
+        *,
+        tags: t.Mapping[str, str] | None = None,
+        session_policy: str = "",
+    ) -> tuple[Seen, Keys | None]:
+        """Takes a role over for a quarter of an hour.
+
+        :param session_policy: narrows what the session may do.
+        """
+        request: dict[str, t.Any] = _named(role_arn, session_policy)
+        request |= {"ExternalId": external_id} if external_id else {}
+        request |= {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}
+        return self._session("assume_role", request)
+
+    def federate(self, role_arn: str, token_file: str, *, session_policy: str = "") -> tuple[Seen, Keys | None]:
         """The same with a web identity's token."""
-        request = {"RoleArn": role_arn, "RoleSessionName": "stowage-trust-check", "DurationSeconds": SHORTEST}
-        return self._session("assume_role_with_web_identity", {**request, "WebIdentityToken": read_token(token_file)})
+        request = {**_named(role_arn, session_policy), "WebIdentityToken": read_token(token_file)}
+        return self._session("assume_role_with_web_identity", request)
 
     def _session(self, operation: str, request: dict[str, t.Any]) -> tuple[Seen, Keys | None]:
         try:
             found = getattr(self._sts, operation)(**request)["Credentials"]
         except Exception as error:  # noqa: BLE001 - whatever botocore raises
-            return _told(failure(operation, error)), None
+            return told(failure(operation, error)), None
         keys = Keys(str(found["AccessKeyId"]), str(found["SecretAccessKey"]), str(found["SessionToken"]))
         return Seen(Answer.ALLOWED, "The role was taken over."), keys
 
 
-class Session:
-    """Somebody with a session of a role, which is got when it is first needed, and again while that fails."""
+def _named(role_arn: str, session_policy: str) -> dict[str, t.Any]:
+    request = {"RoleArn": role_arn, "RoleSessionName": "stowage-trust-check", "DurationSeconds": SHORTEST}
+    return request | ({"Policy": session_policy} if session_policy else {})
 
-    def __init__(
-        self,
-        ask: t.Callable[[], tuple[Seen, Keys | None]],
-        open_caller: t.Callable[[Keys], S3Caller],
-        hide: t.Callable[[t.Iterable[str]], None],
-    ) -> None:
+
+Ask = t.Callable[..., tuple[Seen, "Keys | None"]]
+"""Asks for a session; ``session_policy`` narrows it."""
+Who = t.TypeVar("Who")
+
+
+class Session(t.Generic[Who]):
+    """Somebody with a session of a role, which is got when it is first needed, and again while that fails.
+
+    :param opened: what is done with its keys.
+    """
+
+    def __init__(self, ask: Ask, opened: t.Callable[[Keys], Who], hide: t.Callable[[t.Iterable[str]], None]) -> None:
         self._ask = ask
-        self._open = open_caller
+        self._opened = opened
         self._hide = hide
-        self._caller: S3Caller | None = None
+        self._who: Who | None = None
 
     def begin(self) -> Seen:
         """Whether a session can be had."""
         seen, keys = self._ask()
         if keys is not None:
             self._hide(keys.secrets())
-            self._caller = self._open(keys)
+            self._who = self._opened(keys)
         return seen
+
+    def tried(self, attempt: t.Callable[[Who], Seen]) -> Seen:
+        """What an attempt with the session shows."""
+        if self._who is None:
+            seen = self.begin()
+            if self._who is None:
+                return Seen(Answer.UNDECIDED, f"There is no session to try it with: {seen.words}", final=seen.final)
+        return attempt(self._who)
+
+
+class S3Session(Session[S3Caller]):
+    """A session that is used at the bucket."""
 
     def action(self, operation: Operation) -> str:
         """See :class:`~.set_trials.Tries`."""
@@ -87,14 +134,10 @@ class Session:
 
     def may(self, operation: Operation, path: str) -> Seen:
         """As :meth:`S3Caller.may`, with the session."""
-        if self._caller is None:
-            seen = self.begin()
-            if self._caller is None:
-                return Seen(Answer.UNDECIDED, f"There is no session to try it with: {seen.words}")
-        return self._caller.may(operation, path)
+        return self.tried(lambda caller: caller.may(operation, path))
 
 
-def assume_trials(caller: Caller, role_arn: str, external_id: str, session: Session) -> list[Trial]:
+def assume_trials(caller: Caller, role_arn: str, external_id: str, session: S3Session) -> list[Trial]:
     """The lines about taking the role over by who is trusted."""
     trials = [Trial("assume_allowed", "allowed", "sts:AssumeRole by who is trusted", session.begin, fix=_SIDES)]
     if external_id:
@@ -107,16 +150,58 @@ def assume_trials(caller: Caller, role_arn: str, external_id: str, session: Sess
     return trials
 
 
-def other_trial(name: str, caller: Caller, role_arn: str, external_id: str) -> Trial:
-    """The line about somebody else, who knows the external id."""
-    attempt = functools.partial(_only_seen, caller.assume, role_arn, external_id)
-    return Trial(f"as_{name}_assume_refused", "refused", f"sts:AssumeRole by {name}", attempt, caller.known, _TRUST)
+def other_trial(
+    name: str,
+    caller: Caller,
+    role_arn: str,
+    external_id: str,
+    *,
+    control_role: str = "",
+    tags: t.Mapping[str, str] | None = None,
+) -> Trial:
+    """The line about somebody else, who knows the external id, and which tags a session must have.
+
+    :param control_role: ARN of a role that this one may take over, which shows that it is not refused everything.
+    """
+    attempt = functools.partial(_only_seen, caller.assume, role_arn, external_id, tags=tags)
+    control = functools.partial(_only_seen, caller.assume, control_role) if control_role else caller.known
+    return Trial(f"as_{name}_assume_refused", "refused", f"sts:AssumeRole by {name}", attempt, control, _TRUST)
+
+
+def pod_trials(
+    name: str, caller: Caller | None, role_arn: str, tags: t.Mapping[str, str], session: S3Session
+) -> list[Trial]:
+    """The lines about the pods of a service account. Nobody but EKS is let into the role that they have first: with a session of
+    it the lines can be tried, without one they are unknown.
+
+    :param caller: a session of that role, ``None`` if there is none.
+    """
+
+    def tried(wrong: t.Mapping[str, str] | None) -> Seen:
+        return _only_seen(caller.assume, role_arn, tags=wrong) if caller else session.begin()
+
+    start, what = f"pod_{name}", "sts:AssumeRole with the tags of"
+    trials = [Trial(f"{start}_assume_allowed", "allowed", f"{what} {name}", session.begin, fix=_TAGS)]
+    for key, words in (
+        ("eks-cluster-arn", "other_cluster"),
+        ("kubernetes-namespace", "other_namespace"),
+        ("kubernetes-service-account", "other_service_account"),
+    ):
+        attempt = functools.partial(tried, {**tags, key: f"{tags[key]}-not"})
+        trials.append(
+            Trial(f"{start}_{words}_refused", "refused", f"{what} another {key}", attempt, session.begin, _TRUST)
+        )
+    untagged = functools.partial(tried, None)
+    return [
+        *trials,
+        Trial(f"{start}_untagged_refused", "refused", "sts:AssumeRole without tags", untagged, session.begin, _TRUST),
+    ]
 
 
 def token_trial(
     name: str,
     expected: t.Literal["allowed", "refused"],
-    ask: t.Callable[[], tuple[Seen, Keys | None]],
+    ask: Ask,
     control: t.Callable[[], Seen] | None,
 ) -> Trial:
     """The line about a token of a service account."""
@@ -127,11 +212,17 @@ def token_trial(
 _SIDES: t.Final = "Check the role's trust policy, and that the caller may sts:AssumeRole on the role in its own account (holder gives that)."
 
 
-def _only_seen(ask: t.Callable[..., tuple[Seen, Keys | None]], *arguments: str) -> Seen:
-    return ask(*arguments)[0]
+_TAGS: t.Final = (
+    "Both roles' trust policies, and the permission of the first, need sts:TagSession beside sts:AssumeRole."
+)
 
 
-def _told(error: LocationError) -> Seen:
+def _only_seen(ask: Ask, *arguments: str, **more: t.Any) -> Seen:
+    return ask(*arguments, **more)[0]
+
+
+def told(error: LocationError) -> Seen:
+    """What a failed request shows. Pure."""
     found = error.failure
     if found.code in _REFUSED:
         return Seen(Answer.REFUSED, f"It was refused ({found.store_code or found.code}).")

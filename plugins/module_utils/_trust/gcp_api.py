@@ -127,6 +127,12 @@ class GoogleApi(Retries):
         found = self._ask("GET", "storage", f"/storage/v1/b/{_quoted(bucket)}/o?{query}")
         return [str(one.get("name")) for one in found.get("items") or ()]
 
+    def folders(self, bucket: str, prefix: str) -> list[str]:
+        """The first thousand beginnings of names, up to the next slash after a prefix, without it."""
+        query = urllib.parse.urlencode({"prefix": prefix, "delimiter": "/", "fields": "prefixes"})
+        found = self._ask("GET", "storage", f"/storage/v1/b/{_quoted(bucket)}/o?{query}")
+        return [str(one).removeprefix(prefix).removesuffix("/") for one in found.get("prefixes") or ()]
+
     # projects, roles, federation
 
     def project_number(self, project: str) -> str:
@@ -301,8 +307,10 @@ def anonymous() -> TokenSource:
 
 
 def _may_pass(error: LocationError) -> bool:
-    """Somebody else wrote (409 or 412), or a member is too new to be known (400)."""
-    return error.failure.status in {400, 409, 412} or error.failure.transient
+    """Somebody else wrote (409 or 412), or a member is too new to be known (400). An organization's policy is answered with the
+    same numbers, and stays."""
+    failure = error.failure
+    return failure.code != "permission_denied" and (failure.status in {400, 409, 412} or failure.transient)
 
 
 def _document(data: bytes, what: str) -> Tree:

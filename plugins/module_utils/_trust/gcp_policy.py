@@ -197,7 +197,9 @@ def expression(bucket: str, prefix: str, operation: Operation, paths: t.Sequence
     start = f"{prefix}/" if prefix else ""
     if operation == "list":
         attribute = 'api.getAttribute("storage.googleapis.com/objectListPrefix", "")'
-        return " || ".join(f"{attribute}.startsWith({_text(start + path.removesuffix('*'))})" for path in sorted(paths))
+        # What is listed can only be compared from its beginning. Who may not list records reads them one after the other.
+        starts = [start + path.removesuffix("*") for path in sorted(paths)]
+        return " || ".join(f"{attribute}.startsWith({_text(one)})" for one in starts if "*" not in one)
     root = f"projects/_/buckets/{bucket}/objects/{start}"
     parts = [_matches(root, path) for path in sorted(paths)]
     return " || ".join(f"({part})" if " && " in part and len(parts) > 1 else part for part in parts)

@@ -37,6 +37,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.gcp_tria
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Line, not_tried, prove
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request import Request, TaskClock, result_of
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import other_clusters
 
 _CLUSTER_OPTIONS: t.Final = ("kubeconfig", "context", "host", "api_key")
 _UNKNOWN_NUMBER: t.Final = "PROJECT_NUMBER"
@@ -116,9 +117,11 @@ class GcpTrust:
         names: list[str] = []
         for cluster in self._wanted.clusters:
             names += apis.location.objects(self._settings.bucket, f"{self._settings.prefix}clusters/{cluster}/backups/")
-        for prefix in dict.fromkeys((f"{self._settings.prefix}clusters/", "")):
+        start = f"{self._settings.prefix}clusters/"
+        others = other_clusters(apis.location.folders(self._settings.bucket, start), self._wanted.clusters)
+        for prefix in ("", *(f"{start}{one}/" for one in others)):
             names += apis.location.objects(self._settings.bucket, prefix)
-        return Samples(tuple(dict.fromkeys(names)))
+        return Samples(tuple(dict.fromkeys(names)), others)
 
     def _proof(self, apis: gcp.Apis, samples: Samples) -> Proof:
         proof = Proof()

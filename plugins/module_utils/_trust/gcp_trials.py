@@ -36,7 +36,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines im
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation, PermissionSet
 
 NOBODY: t.Final = "stowage-trust-check"
-"""The folder of a cluster that is not among those of a trust."""
+"""The folder of a cluster that is not among those of a trust, where no other is known."""
 _NO_SAMPLE: t.Final = "There is no object yet by which it could be told; back up once, and try again."
 _REFUSED_TOKENS: t.Final = frozenset({"invalid_grant", "unauthorized_client", "access_denied", "invalid_target"})
 """What the security token service says to a token that it does not take."""
@@ -59,7 +59,12 @@ REFUSED: t.Final[Allowed] = {
     "pruner": {"create": "backups/{0}/{0}.tar.gz", "read": ".tar.gz"},
     "auditor": {"create": "backups/{0}/{0}.tar.gz", "read": ".tar.gz", "delete": ".tar.gz"},
 }
-_ELSEWHERE: t.Final[t.Mapping[Operation, str]] = {"list": "", "create": "{0}", "read": "", "delete": ""}
+_ELSEWHERE: t.Final[t.Mapping[Operation, str]] = {
+    "list": "backups/",
+    "create": "backups/{0}/x",
+    "read": "",
+    "delete": "",
+}
 
 Login = t.Callable[[], TokenSource]
 """Gets the caller's tokens. :raises StowageError: if it gets none."""
@@ -67,9 +72,10 @@ Login = t.Callable[[], TokenSource]
 
 @dataclasses.dataclass(frozen=True)
 class Samples:
-    """Names of objects that are there, as the owner of the bucket sees them."""
+    """Names of objects that are there, as the owner of the bucket sees them, and clusters that must be closed."""
 
     names: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     def find(self, start: str, end: str = "") -> str:
         """One that begins and ends so; empty if there is none."""
@@ -219,9 +225,10 @@ class Place:
 
     def elsewhere(self, samples: Samples) -> list[tuple[str, str, str]]:
         """Places where the cluster's permissions end: how their lines are called, a folder, an object that is there."""
-        ours = [f"{self.prefix}clusters/{one}/" for one in self.clusters]
-        others = Samples(tuple(name for name in samples.names if name.startswith(f"{self.prefix}clusters/")))
-        found = [("other_cluster", f"{self.prefix}clusters/{NOBODY}/", others.outside(ours))]
+        found = []
+        if self.cluster == self.clusters[0]:
+            folders = [f"{self.prefix}clusters/{one}/" for one in samples.others or (NOBODY,)]
+            found = [("other_cluster", folder, samples.find(folder)) for folder in folders]
         if self.prefix:
             found.append(("outside_prefix", f"{NOBODY}/", samples.outside([self.prefix])))
         return found

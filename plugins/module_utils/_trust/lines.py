@@ -34,10 +34,19 @@ class Answer(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """What a request showed, and the answer in words, without secrets."""
+    """What a request showed, and the answer in words, without secrets.
+
+    :param final: waiting will not change it.
+    """
 
     answer: Answer
     words: str
+    final: bool = False
+
+
+def never(words: str) -> Seen:
+    """What cannot be tried from here, and will not be able to be by waiting."""
+    return Seen(Answer.UNDECIDED, words, final=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,8 +106,12 @@ def prove(trials: t.Sequence[Trial], clock: Clock, *, patience: float) -> list[L
 
 
 def unproven(lines: t.Iterable[Line], required: t.Collection[str]) -> list[Line]:
-    """The lines that keep trust from being proven: those that failed, and those that may not be unknown."""
-    return [line for line in lines if line.verdict == "failed" or (line.verdict == "unknown" and line.id in required)]
+    """The lines that keep trust from being proven: those that failed, and those that may not be unknown. One that is required and
+    not there is unknown, too, unless nothing is proven at all."""
+    lines = list(lines)
+    missing = sorted(set(required) - {line.id for line in lines}) if lines else []
+    bad = [line for line in lines if line.verdict == "failed" or (line.verdict == "unknown" and line.id in required)]
+    return bad + [Line(id_, "allowed", "unknown", id_, "There is no such line in this proof.") for id_ in missing]
 
 
 def not_tried(trials: t.Iterable[Trial], why: str) -> list[Line]:
@@ -109,28 +122,32 @@ def not_tried(trials: t.Iterable[Trial], why: str) -> list[Line]:
 def _prove(trial: Trial, clock: Clock, until: float) -> Line:
     pause = FIRST_PAUSE
     while True:
-        line = _once(trial)
-        if line.verdict == "passed" or clock.now() + pause > until:
+        line, final = _once(trial)
+        if final or clock.now() + pause > until:
             return line
         clock.pause(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
-def _once(trial: Trial) -> Line:
-    if trial.expected == "refused" and trial.control is not None:
-        before = trial.control()
+def _once(trial: Trial) -> tuple[Line, bool]:
+    """The line, and whether waiting will not change it."""
+    controlled = trial.control if trial.expected == "refused" else None
+    if controlled is not None:
+        before = controlled()
         if before.answer is not Answer.ALLOWED:
-            return _line(trial, "unknown", f"The same caller is not let in otherwise: {before.words}")
+            words = f"The same caller is not let in otherwise: {before.words}"
+            return _line(trial, "unknown", words), before.final
     seen = trial.attempt()
     if seen.answer is Answer.UNDECIDED:
-        return _line(trial, "unknown", seen.words)
+        return _line(trial, "unknown", seen.words), seen.final
     if seen.answer.value != trial.expected:
-        return _line(trial, "failed", seen.words)
-    if trial.expected == "refused" and trial.control is not None:
-        after = trial.control()
+        return _line(trial, "failed", seen.words), False
+    if controlled is not None:
+        after = controlled()
         if after.answer is not Answer.ALLOWED:
-            return _line(trial, "unknown", f"The same caller was not let in any more afterwards: {after.words}")
-    return _line(trial, "passed", seen.words)
+            words = f"The same caller was not let in any more afterwards: {after.words}"
+            return _line(trial, "unknown", words), False
+    return _line(trial, "passed", seen.words), True
 
 
 def _line(trial: Trial, verdict: Verdict, seen: str) -> Line:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-import json
+import functools
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
@@ -16,6 +16,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth
     keys_of_environment,
     keys_of_options,
 )
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.sts import StsAccess
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.botocore_session import require_botocore
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.certificates import TrustedCertificates
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
@@ -23,18 +24,35 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_c
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import key_file, minio
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import (
+    Answer,
     Line,
+    Seen,
     Trial,
     not_tried,
     prove,
     unproven,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.minio_admin import MinioAdminApi
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.minio_review import review
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.minio_trials import (
+    Asked,
+    Login,
+    LoginSession,
+    Party,
+    ask_with_password,
+    ask_with_token,
+    of_party,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request import Request, TaskClock, result_of
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import policy, statements
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trials import S3Caller
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.set_trials import control_of, proof, refused
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trials import S3Caller, others_of
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.set_trials import (
+    NOBODY,
+    control_of,
+    proof,
+    refused,
+)
 
 
 class MinioTrust:
@@ -48,8 +66,20 @@ class MinioTrust:
         self._settings = S3Settings.from_options(self._request.location, {})
         found = policy(statements(self._request.grants, self._settings.bucket, self._request.location["prefix"]))
         self._wanted = minio.Wanted(
-            self._request.name, self._settings.bucket, found, str(params["secret_path"] or ""), params["rotate"]
+            self._request.name,
+            self._settings.bucket,
+            found,
+            str(params["secret_path"] or ""),
+            params["rotate"],
+            tuple(sorted(set(params["members"] or ()))),
+            (
+                *(f"user:{one}" for one in sorted(set(params["ldap_users"] or ()))),
+                *(f"group:{one}" for one in sorted(set(params["ldap_groups"] or ()))),
+            ),
         )
+        self._logins = self._all_logins()
+        self._check()
+        self._owner: Keys | None = None
         self._others = [
             (str(one["name"]), Keys(str(one["access_key"]), str(one["secret_key"])))
             for one in params["verify_as"] or ()
@@ -63,10 +93,6 @@ class MinioTrust:
         request = self._request
         if request.render_only:
             return result_of(self._task, request, [], documents=self._documents(), review=self._review())
-        if not request.absent and not self._wanted.secret_path:
-            raise StowageError(
-                "invalid_option", "state: present needs secret_path.", "Say which file keeps the access key."
-            )
         admin = self._admin()
         found = minio.look(admin, request.name, self._wanted.secret_path)
         if request.absent:
@@ -79,9 +105,27 @@ class MinioTrust:
             key_file.check_writable(self._wanted.secret_path)
         if self._task.check:
             why = "Nothing is tried before the changes are made."
-            lines = not_tried(self._trials(None), why) if changes else self._proven(found.kept)
+            lines = self._not_tried(why) if changes else self._proven(found.kept)
             return self._result(changes, lines, found.kept)
         return self._made(admin, changes, found.kept)
+
+    def _check(self) -> None:
+        """:raises StowageError: ``invalid_option``."""
+        params, name = self._task.params, self._request.name
+        if self._request.absent or self._request.render_only:
+            return
+        wanted = self._wanted
+        if not (wanted.secret_path or wanted.members or wanted.directory or params["web_identity"]):
+            others = "members, ldap_users, ldap_groups or web_identity"
+            message = f"Nobody would have the policy: state: present needs secret_path, {others}."
+            raise StowageError("invalid_option", message, "Say which file keeps the access key of a user of its own.")
+        if self._wanted.rotate and not self._wanted.secret_path:
+            raise StowageError("invalid_option", "rotate needs secret_path.", "Only the keys of a user are replaced.")
+        if params["verify_ldap"] and not self._settings.endpoint.startswith("https://"):
+            raise StowageError("invalid_option", "Passwords do not go over plain HTTP.", "Set an https:// endpoint.")
+        if name in self._wanted.members:
+            message = "The trust's own user is no member of its group."
+            raise StowageError("invalid_option", message, "Leave it out of members.")
 
     def _made(self, admin: MinioAdminApi, changes: t.Sequence[Change], kept: str) -> dict[str, t.Any]:
         done: list[Change] = []
@@ -119,6 +163,7 @@ class MinioTrust:
         if keys is None:
             hint = "Set location_account.access_key and secret_key, or MINIO_ACCESS_KEY and MINIO_SECRET_KEY."
             raise StowageError("credentials_missing", "Nothing says who administers MinIO.", hint)
+        self._owner = keys
         self._task.hide(keys.secrets())
         if not self._settings.endpoint.startswith("https://") and not _stays_here(self._settings.endpoint):
             hint = "Give MinIO a certificate, and set an https:// endpoint."
@@ -129,40 +174,114 @@ class MinioTrust:
 
     def _proven(self, kept: str) -> list[Line]:
         if not self._request.verify:
-            return not_tried(self._trials(None), "Nobody asked for it: verify is false.")
-        keys = key_file.read_keys(self._wanted.secret_path)
-        if keys is None or keys[0] != kept:
-            return not_tried(self._trials(None), "The file of secret_path has no key to try it with.")
-        self._task.hide([keys[1]])
-        return prove(self._trials(Keys(*keys)), TaskClock(self._task), patience=self._request.patience)
+            return self._not_tried("Nobody asked for it: verify is false.")
+        path = self._wanted.secret_path
+        keys = key_file.read_keys(path) if path else None
+        if path and (keys is None or keys[0] != kept):
+            return self._not_tried("The file of secret_path has no key to try it with.")
+        self._task.hide([keys[1]] if keys else [])
+        parties = self._parties(Keys(*keys) if keys else None)
+        lines = prove(self._trials(parties), TaskClock(self._task), patience=self._request.patience)
+        return lines if parties else not_tried(self._set_trials([self._somebody()]), _NOBODY_HERE) + lines
 
-    def _trials(self, keys: Keys | None) -> list[Trial]:
-        """All lines; without keys only to be named."""
+    def _not_tried(self, why: str) -> list[Line]:
+        """All lines by their names."""
+        parties = self._parties(None)
+        if self._wanted.secret_path or not parties:
+            parties = [self._somebody(), *parties]
+        return not_tried(self._trials(parties), why)
+
+    def _parties(self, keys: Keys | None) -> list[Party]:
+        """Who has the permission set, of whom there is a key or a token here."""
+        found = [Party("", self._caller(keys), self._caller(keys, everywhere=True))] if keys else []
+        for login in self._logins:
+            if login.expected == "allowed":
+                me, everywhere = self._session(login), self._session(login, everywhere=True)
+                found.append(Party(f"{login.id}_", me, everywhere))
+        return found
+
+    def _somebody(self) -> Party:
+        """Who is only named."""
+        return Party("", self._caller(None), self._caller(None, everywhere=True))
+
+    def _all_logins(self) -> list[Login]:
+        """Who of the identities that are named gets a session, or must not."""
+        params, hide = self._task.params, self._task.hide
+        sts = StsAccess(self._settings.region, self._settings.endpoint, self._trust.verify)
+        found = []
+        for one in params["verify_tokens"] or ():
+            ask: t.Callable[[], Asked] = functools.partial(ask_with_token, sts, str(one["path"]), hide)
+            what = f"sts:AssumeRoleWithWebIdentity with the token {one['name']}"
+            found.append(Login(f"token_{one['name']}", what, one["expected"], ask))
+        for one in params["verify_ldap"] or ():
+            hide([str(one["password"])])
+            ask = functools.partial(ask_with_password, sts, str(one["username"]), str(one["password"]))
+            what = f"sts:AssumeRoleWithLDAPIdentity as {one['name']}"
+            found.append(Login(f"ldap_{one['name']}", what, one["expected"], ask))
+        return found
+
+    def _session(self, login: Login, *, everywhere: bool = False) -> LoginSession:
+        def open_caller(keys: Keys) -> S3Caller:
+            return self._caller(keys, everywhere=everywhere)
+
+        return LoginSession(login.ask, open_caller, self._task.hide)
+
+    def _trials(self, parties: t.Sequence[Party]) -> list[Trial]:
+        """All lines."""
         require_botocore()
-        me = self._caller(keys)
-        everywhere = self._caller(keys, everywhere=True)
-        anonymous = self._caller(None)
-        trials: list[Trial] = []
+        trials = self._set_trials(parties)
         for cluster in self._request.clusters:
-            control = control_of(me, cluster)
-            folder = f"clusters/{cluster}/"
-            trials += proof(me, self._request.permissions, cluster)
-            if self._request.location["prefix"]:
-                trials.append(
-                    refused("outside_prefix_create_refused", everywhere, "create", "stowage-trust-check/{0}", control)
-                )
-                trials.append(refused("outside_prefix_list_refused", everywhere, "list", "", control))
-            trials.append(refused("anonymous_list_refused", anonymous, "list", folder, None))
-            trials.append(
-                refused("anonymous_read_refused", anonymous, "read", folder + "backups/{0}/velero-backup.json", None)
-            )
-            for name, other in self._others:
-                caller = self._caller(other)
-                trials.append(refused(f"as_{name}_list_refused", caller, "list", folder, caller.known))
-                trials.append(
-                    refused(f"as_{name}_create_refused", caller, "create", folder + "backups/{0}/x", caller.known)
-                )
+            trials += self._strangers(f"clusters/{cluster}/")
+        return trials + self._login_trials()
+
+    def _set_trials(self, parties: t.Sequence[Party]) -> list[Trial]:
+        """What those who have the permission set can do, and cannot."""
+        trials: list[Trial] = []
+        closed = self._closed() if parties else ()
+        for number, cluster in enumerate(self._request.clusters):
+            for party in parties:
+                control = control_of(party.me, cluster)
+                found = proof(party.me, self._request.permissions, cluster, () if number else closed)
+                if self._request.location["prefix"]:
+                    outside = "stowage-trust-check/{0}"
+                    found.append(refused("outside_prefix_create_refused", party.everywhere, "create", outside, control))
+                    found.append(refused("outside_prefix_list_refused", party.everywhere, "list", "", control))
+                trials += of_party(party.start, found)
         return trials
+
+    def _strangers(self, folder: str) -> list[Trial]:
+        """What nobody and others cannot do."""
+        anonymous = self._caller(None)
+        document = folder + "backups/{0}/velero-backup.json"
+        trials = [
+            refused("anonymous_list_refused", anonymous, "list", folder, None),
+            refused("anonymous_read_refused", anonymous, "read", document, None),
+        ]
+        for name, other in self._others:
+            caller = self._caller(other)
+            trials.append(refused(f"as_{name}_list_refused", caller, "list", folder, caller.known))
+            trials.append(
+                refused(f"as_{name}_create_refused", caller, "create", folder + "backups/{0}/x", caller.known)
+            )
+        return trials
+
+    def _login_trials(self) -> list[Trial]:
+        """Who gets a session."""
+        trials = []
+        for kind in ("token_", "ldap_"):
+            logins = [one for one in self._logins if one.id.startswith(kind)]
+            right = next((one for one in logins if one.expected == "allowed"), None)
+            control = self._session(right).begin if right else _nobody_gets_in
+            trials += [one.trial(self._session(one), control) for one in logins]
+        return trials
+
+    def _closed(self) -> tuple[str, ...]:
+        """Clusters whose folders must be closed to the user: such as are there, if the administrator sees any."""
+        if self._owner is None or not self._request.verify:
+            return (NOBODY,)
+        client = make_client(self._settings, self._owner, self._trust.verify)
+        calls = S3Calls(client, self._settings, self._task.progress.stopped)
+        return others_of(calls, self._request.clusters) or (NOBODY,)
 
     def _caller(self, keys: Keys | None, *, everywhere: bool = False) -> S3Caller:
         client = make_client(self._settings, keys, self._trust.verify, signed=keys is not None)
@@ -173,7 +292,8 @@ class MinioTrust:
     # what is told
 
     def _result(self, changes: t.Sequence[Change], lines: t.Sequence[Line], kept: str) -> dict[str, t.Any]:
-        auth = {"method": "access_key", "access_key": kept} if kept else {}
+        web = self._task.params["web_identity"] and not self._request.absent
+        auth = {"method": "access_key", "access_key": kept} if kept else {"method": "web_identity"} if web else {}
         return result_of(
             self._task,
             self._request,
@@ -185,32 +305,21 @@ class MinioTrust:
         )
 
     def _documents(self) -> dict[str, t.Any]:
-        return {} if self._request.absent else {"policy": dict(self._wanted.document)}
+        if self._request.absent:
+            return {}
+        group = {"group": {"members": list(self._wanted.members)}} if self._wanted.members else {}
+        directory = {"directory": {"holders": list(self._wanted.directory)}} if self._wanted.directory else {}
+        return {"policy": dict(self._wanted.document), **group, **directory}
 
     def _review(self) -> str:
-        name, text = self._request.name, json.dumps(self._wanted.document, indent=2)
-        return REVIEW.format(name=name, endpoint=self._settings.endpoint, policy=text)
+        return review(self._wanted, self._settings.endpoint, web_identity=bool(self._task.params["web_identity"]))
 
 
-REVIEW: t.Final = """# Trust {name} in MinIO at {endpoint}
+_NOBODY_HERE: t.Final = "Neither a key nor a token nor a password of who has the policy is here to try it with."
 
-A policy and a user, both named {name}. The policy:
 
-```json
-{policy}
-```
-
-With MinIO's command line, where `ALIAS` is an administrator's alias of that server:
-
-```
-mc admin policy create ALIAS {name} policy.json
-mc admin user add ALIAS {name}          # asks for a secret: a long random one, which nobody needs again
-mc admin policy attach ALIAS {name} --user {name}
-mc admin accesskey create ALIAS {name} --name stowage
-```
-
-What the last line prints belongs into a file of mode 0600 as `{{"access_key": "...", "secret_key": "..."}}`, at the secret_path of later runs.
-"""
+def _nobody_gets_in() -> Seen:
+    return Seen(Answer.UNDECIDED, "Nobody who must get a session is named (verify_tokens, verify_ldap).")
 
 
 def _stays_here(endpoint: str) -> bool:

@@ -15,9 +15,9 @@ import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, never
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import action
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation, other_clusters
 
 _ABSENT: t.Final = frozenset({"NoSuchKey", "NoSuchUpload", "NoSuchVersion", "PreconditionFailed", "404", "412"})
 _STRANGER: t.Final = "The caller was refused"
@@ -57,12 +57,46 @@ class S3Caller:
             answer["Body"].close()
         return Seen(Answer.ALLOWED, f"{action(operation)} was allowed.")
 
+    def encrypt(self, path: str, key_arn: str) -> Seen:
+        """Whether objects can be encrypted with a key of AWS: an upload is begun with it, and taken back."""
+        key = self._prefix + path.format(random.token_hex(8))
+        chosen = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn}
+        try:
+            begun = self._calls.once("create_multipart_upload", "Trying the key", Key=key, **chosen)
+            self._calls.once("abort_multipart_upload", "Taking it back", Key=key, UploadId=begun["UploadId"])
+        except LocationError as error:
+            return _told("create", error, nobody=False)
+        return Seen(Answer.ALLOWED, "An upload was begun with the key, and taken back.")
+
+    def delete_version(self) -> Seen:
+        """Whether versions may be deleted: one that does not exist is."""
+        key = f"{self._prefix}stowage-trust-check/{random.token_hex(16)}"
+        try:
+            self._calls.once("delete_object", "Trying to delete a version", Key=key, VersionId="null")
+        except LocationError as error:
+            return _told("delete", error, nobody=False)
+        return Seen(Answer.ALLOWED, "s3:DeleteObjectVersion was allowed.")
+
     def known(self) -> Seen:
         """Whether the store knows the caller at all, whatever it may do."""
         seen = self.may("list", "")
         if seen.answer is Answer.REFUSED and not seen.words.startswith(_STRANGER):
             return Seen(Answer.ALLOWED, "The store knows the caller.")
         return seen
+
+
+def others_of(calls: S3Calls, mine: t.Sequence[str]) -> tuple[str, ...]:
+    """Some clusters of the location that are not among ``mine``; none if they are not to be seen.
+
+    :param calls: with the credentials of the bucket's owner.
+    """
+    start = f"{calls.settings.prefix}clusters/"
+    try:
+        answer = calls.once("list_objects_v2", "Looking for other clusters", Prefix=start, Delimiter="/")
+    except LocationError:
+        return ()
+    folders = [str(one.get("Prefix")) for one in answer.get("CommonPrefixes") or ()]
+    return other_clusters((one.removeprefix(start).removesuffix("/") for one in folders), mine)
 
 
 def _request(operation: Operation, key: str) -> tuple[str, dict[str, t.Any]]:
@@ -90,7 +124,7 @@ def _told(operation: Operation, error: LocationError, *, nobody: bool) -> Seen:
         return Seen(Answer.ALLOWED, f"{action(operation)} was allowed, of something that does not exist.")
     if failure.code == "permission_denied" and nobody and operation == "read":
         # Whoever may not list hears the same of an object that is not there, whether reading is allowed or not.
-        return Seen(Answer.UNDECIDED, "S3 does not tell nobody whether an object is missing or may not be read.")
+        return never("S3 does not tell nobody whether an object is missing or may not be read.")
     if failure.code == "permission_denied":
         if failure.denied == "s3:ListBucket" and operation != "list":
             return Seen(Answer.ALLOWED, f"{action(operation)} was allowed, of something that the store hides.")

@@ -17,7 +17,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines im
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation, PermissionSet
 
 NOBODY: t.Final = "stowage-trust-check"
-"""The folder of a cluster that is not among those of a trust."""
+"""The folder of a cluster that is not among those of a trust, where no other is known."""
 _ARCHIVE: t.Final = "backups/{0}/{0}.tar.gz"
 _DOCUMENT: t.Final = "backups/{0}/velero-backup.json"
 
@@ -35,7 +35,7 @@ _REFUSED: t.Final[t.Mapping[PermissionSet, Paths]] = {
     "pruner": {"read": _ARCHIVE, "create": _ARCHIVE},
     "auditor": {"read": _ARCHIVE, "create": _ARCHIVE, "delete": _ARCHIVE},
 }
-_ELSEWHERE: t.Final[Paths] = {"list": "", "read": _ARCHIVE, "create": _ARCHIVE, "delete": _ARCHIVE}
+_ELSEWHERE: t.Final[Paths] = {"list": "backups/", "read": _ARCHIVE, "create": _ARCHIVE, "delete": _ARCHIVE}
 _NOTHING_MORE: t.Final = (
     "Look for a policy that allows more than this trust does, such as one for a group or for everybody."
 )
@@ -51,12 +51,13 @@ class Tries(t.Protocol):
         """Whether an operation is allowed at a path within the location. Nothing comes of it."""
 
 
-def proof(me: Tries, name: PermissionSet, cluster: str) -> list[Trial]:
+def proof(me: Tries, name: PermissionSet, cluster: str, others: t.Sequence[str] = (NOBODY,)) -> list[Trial]:
     """The lines that prove a permission set for one cluster, within the location.
 
     :param me: the caller who has it, at the location's prefix.
+    :param others: clusters that must be closed to the caller.
     """
-    folder, other = f"clusters/{cluster}/", f"clusters/{NOBODY}/"
+    folder = f"clusters/{cluster}/"
     control = control_of(me, cluster)
     trials = [
         Trial(
@@ -68,7 +69,8 @@ def proof(me: Tries, name: PermissionSet, cluster: str) -> list[Trial]:
         )
         for operation, path in _ALLOWED[name].items()
     ]
-    for start, where, paths in (("", folder, _REFUSED[name]), ("other_cluster_", other, _ELSEWHERE)):
+    elsewhere = [("other_cluster_", f"clusters/{other}/", _ELSEWHERE) for other in others]
+    for start, where, paths in [("", folder, _REFUSED[name]), *elsewhere]:
         trials += [
             refused(f"{start}{operation}_refused", me, operation, where + path, control)
             for operation, path in paths.items()

@@ -20,6 +20,8 @@ Operation = t.Literal["create", "read", "delete", "abort", "list_parts", "list",
 PermissionSet = t.Literal["writer", "reader", "pruner", "auditor"]
 PERMISSION_SETS: t.Final[tuple[PermissionSet, ...]] = ("writer", "reader", "pruner", "auditor")
 
+MOST_OTHERS: t.Final = 5
+
 _UPLOAD: t.Final[frozenset[Operation]] = frozenset({"create", "abort", "list_parts"})
 _READ: t.Final[frozenset[Operation]] = frozenset({"read"})
 
@@ -48,6 +50,16 @@ def grants(name: PermissionSet, clusters: t.Sequence[str], *, writes_restores: b
     return tuple(sorted((Grant(path, operations) for path, operations in found.items()), key=lambda one: one.path))
 
 
+def other_clusters(folders: t.Iterable[str], mine: t.Sequence[str]) -> tuple[str, ...]:
+    """Clusters of a location that are not among ``mine``, to try what must be refused there: some of them, those first whose names
+    begin as one of ours does, which a missing slash lets in.
+
+    :param folders: what a listing of the bucket says, which anybody may have written.
+    """
+    found = {one for one in folders if one not in mine and layout.is_cluster(one)}
+    return tuple(sorted(found, key=lambda one: (not one.startswith(tuple(mine)), one))[:MOST_OTHERS])
+
+
 def _of_cluster(name: PermissionSet, cluster: str, writes_restores: bool) -> list[Grant]:
     folder = f"clusters/{cluster}"
     records = f"workspaces/*/runs/*/{cluster}/*"
@@ -65,4 +77,6 @@ def _of_cluster(name: PermissionSet, cluster: str, writes_restores: bool) -> lis
         # What ties a restore's report to its backup, with which it goes.
         seen.append(Grant(f"{folder}/restores/*/stowage-restore.json", _READ))
         return [*seen, Grant(f"{folder}/*", frozenset({"delete", "abort"})), Grant("", frozenset({"list_uploads"}))]
-    return [*seen, *(Grant(path, _UPLOAD) for path in (f"{folder}/backups/*", ours, records))]
+    # A store that is asked for an attempt that is not there refuses whoever may not list.
+    listed_records = Grant(records, frozenset({"list"}))
+    return [*seen, listed_records, *(Grant(path, _UPLOAD) for path in (f"{folder}/backups/*", ours, records))]

@@ -15,19 +15,25 @@ import typing as t
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive import catalog, delete, layout
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.layout import BackupPaths
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record import COMPLETED, BackupRecord
-from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import check_labels, parse_duration
-from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import SEE_DOCUMENTATION, StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import check_labels, unfit
+from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._reach import reach_location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import orphans
-from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.leases import is_held, leased_backups
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.leases import (
+    is_held,
+    leased_backups,
+    old_links,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.retention import Decision, Rules, decide
-from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.schedule import check_zone
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.retention_options import (
+    OPTIONS,
+    read_rules,
+)
 
 Result = dict[str, t.Any]
 
-_COUNTS: t.Final = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
 _DELETIONS: t.Final = 8
 _MOST: t.Final = 500
 """Backups in one result: AWX drops a result of more than 700,000 characters as a whole."""
@@ -47,20 +53,9 @@ class Wanted:
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> Wanted:
         """:raises StowageError: ``invalid_option``, ``invalid_name``."""
-        counts = {name: params[f"keep_{name}"] or 0 for name in _COUNTS}
-        if not params["keep_within"] and not any(counts.values()):
-            raise _unfit("There is no rule: set keep_within, keep_last, keep_daily or another of them.")
-        for option, least in (("keep_at_least", 1), ("max_deletions", 1), *((f"keep_{name}", 0) for name in _COUNTS)):
-            if params[option] is not None and params[option] < least:
-                raise _unfit(f"{option} must be at least {least}.")
-        within = parse_duration("keep_within", params["keep_within"]) if params["keep_within"] else None
-        rules = Rules(
-            within=within,
-            at_least=params["keep_at_least"],
-            min_age=parse_duration("min_age", params["min_age"]),
-            zone=check_zone("time_zone", params["time_zone"]),
-            **counts,
-        )
+        if params["max_deletions"] < 1:
+            raise unfit("max_deletions must be at least 1.")
+        rules = read_rules({name: params[name] for name in OPTIONS})
         return cls(
             cluster=layout.validate_cluster(params["cluster"]),
             cluster_uid=params["cluster_uid"] or "",
@@ -71,19 +66,16 @@ class Wanted:
         )
 
 
-def _unfit(message: str) -> StowageError:
-    return StowageError("invalid_option", message, SEE_DOCUMENTATION)
-
-
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a run would do: the backups to delete, oldest first, how many more there are, and the orphans."""
+    """What a run would do: the backups to delete, oldest first, how many more there are, the orphans, and keys of leases."""
 
     decisions: list[Decision]
     doomed: list[BackupRecord]
     left: int
     orphans: orphans.Orphans
     restores: list[delete.RestoreFiles]
+    links: list[str]
 
 
 def prune_backups(task: Task) -> Result:
@@ -118,10 +110,13 @@ def _plan(task: Task, location: Location, wanted: Wanted) -> Plan:
     )
     restores = delete.find_restores(location, wanted.cluster) if records or wanted.sweep else []
     found = orphans.Orphans((), ())
+    links: list[str] = []
     if wanted.sweep:
+        names = {record.name for record in records}
+        links = old_links(location, wanted.cluster, names, now - wanted.rules.min_age)
         found = orphans.find_orphans(location, wanted.cluster, records, restores, before=now - wanted.rules.min_age)
     doomed = [one.record for one in decisions if not one.stays]
-    return Plan(decisions, doomed[: wanted.most], max(len(doomed) - wanted.most, 0), found, restores)
+    return Plan(decisions, doomed[: wanted.most], max(len(doomed) - wanted.most, 0), found, restores, links)
 
 
 def _newest_uid(records: t.Iterable[BackupRecord]) -> str:
@@ -137,6 +132,7 @@ class _Outcome:
 
     failures: dict[str, StowageError] = dataclasses.field(default_factory=dict)
     spared: dict[str, str] = dataclasses.field(default_factory=dict)
+    links_left: int = 0
 
 
 def _carry_out(task: Task, location: Location, wanted: Wanted, plan: Plan) -> _Outcome:
@@ -159,6 +155,7 @@ def _carry_out(task: Task, location: Location, wanted: Wanted, plan: Plan) -> _O
         list(pool.map(lambda job: one(job[0], *job[1]), enumerate(work)))
     task.progress.check()
     _sweep_restores(location, plan, outcome)
+    _sweep_leases(location, plan, outcome)
     return outcome
 
 
@@ -208,6 +205,15 @@ def _sweep_restores(location: Location, plan: Plan, outcome: _Outcome) -> None:
             outcome.failures[keys[failure.key]] = StowageError(failure.code, f"{failure.key}: {failure.message}")
 
 
+def _sweep_leases(location: Location, plan: Plan, outcome: _Outcome) -> None:
+    for start in range(0, len(plan.links), delete.BATCH):
+        for failure in location.delete(plan.links[start : start + delete.BATCH]):
+            outcome.links_left += 1
+            # A store that locks objects keeps them for a while, and the next run tries again.
+            if failure.code != "locked":
+                outcome.failures[failure.key] = StowageError(failure.code, f"{failure.key}: {failure.message}")
+
+
 def _result(task: Task, wanted: Wanted, plan: Plan, outcome: _Outcome) -> Result:
     spared = {**outcome.spared, **{name: error.message for name, error in outcome.failures.items()}}
     decisions = [
@@ -230,8 +236,9 @@ def _result(task: Task, wanted: Wanted, plan: Plan, outcome: _Outcome) -> Result
         "left": plan.left,
         "swept_captures": captures[:_MOST],
         "swept_restores": reports[:_MOST],
+        "swept_leases": len(plan.links) - outcome.links_left,
     }
-    result: Result = {"changed": bool(gone or captures or reports), "retention": summary}
+    result: Result = {"changed": bool(gone or captures or reports or summary["swept_leases"]), "retention": summary}
     if task.diff:
         result["diff"] = _diff(decisions, {record.name for record in gone}, captures, reports)
     for name, reason in list(outcome.spared.items())[:5]:

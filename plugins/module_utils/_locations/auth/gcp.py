@@ -44,13 +44,20 @@ Requests = collections.abc.Callable[..., t.Any]
 
 @dataclasses.dataclass(frozen=True)
 class GoogleIdentity:
-    """Who requests come from: credentials of google-auth, what of them must never be shown, the project that the
-    credentials' document names, and the project that the options demand."""
+    """Who requests come from.
+
+    :param credentials: of google-auth.
+    :param secrets: what of them must never be shown.
+    :param project: that the document of a service account's key names.
+    :param account: the project that the options demand.
+    :param usual: the project in which the environment or the machine has things made. It is nobody's word on who the caller is.
+    """
 
     credentials: t.Any
     secrets: frozenset[str] = dataclasses.field(repr=False)
     project: str = ""
     account: str = ""
+    usual: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +162,7 @@ def _default_chain(environ: t.Mapping[str, str], *, ambient: bool, requests: Req
         with _quiet():
             credentials, project = google.default(request=requests)
         scoped = google.credentials.with_scopes_if_required(credentials, SCOPES)
-        return GoogleIdentity(scoped, frozenset(), project or "")
+        return GoogleIdentity(scoped, frozenset(), usual=project or "")
     except Exception as error:  # noqa: BLE001 - whatever google-auth raises becomes an error of ours
         raise LocationError(classify(error, "Getting Google credentials")) from None
 
@@ -172,7 +179,7 @@ def _of_any_kind(document: _Document, requests: Requests) -> GoogleIdentity:
         with _quiet():
             credentials, project = google.load_credentials_from_dict(document.info, request=requests)
         scoped = google.credentials.with_scopes_if_required(credentials, SCOPES)
-        return GoogleIdentity(scoped, document.secrets, project or "")
+        return GoogleIdentity(scoped, document.secrets, usual=project or "")
     except Exception:  # noqa: BLE001 - whatever google-auth raises becomes an error of ours
         raise _unreadable(document) from None
 

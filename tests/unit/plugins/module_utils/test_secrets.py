@@ -33,6 +33,8 @@ def kubeconfig(user: dict[str, t.Any]) -> dict[str, t.Any]:
 @pytest.mark.parametrize(
     "params",
     [
+        {"kubeconfig_secret": {"users": [{"user": {"token": SECRET}}]}},
+        {"kubeconfig_secret": f"apiVersion: v1\nusers:\n- user: {{token: {SECRET}}}"},
         {"location": {"auth": {"secret_key": SECRET}}},
         {"location": {"auth": {"session_token": SECRET}}},
         {"location": {"auth": {"secretkey": SECRET}}},
@@ -132,6 +134,9 @@ def test_harmless_words_stay_readable() -> None:
         "bucket": "prod",
         "storage_account": "prod",
         "cloud": "public",
+        "subscription": "prod",
+        "resource_group": "prod",
+        "management_endpoint": "https://prod.example",
         "auth": {
             "method": "service_principal",
             "tenant": "prod.example",
@@ -177,6 +182,23 @@ def test_every_option_that_a_spec_calls_secret_is_known_here(path: tuple[str, ..
     for name in reversed(path):
         params = {name: params}
     assert SECRET in secrets_of(params)
+
+
+def _shown(spec: t.Mapping[str, Option], path: tuple[str, ...] = ()) -> t.Iterator[tuple[str, ...]]:
+    for name, option in spec.items():
+        if option.get("options"):
+            yield from _shown(option["options"], (*path, name))
+        elif not option.get("no_log") and name not in {"kubeconfig", "credentials_json", "session_policy"}:
+            yield (*path, name)
+
+
+@pytest.mark.parametrize("path", list(_shown({**LOCATION, **CLUSTER})), ids=".".join)
+def test_what_no_spec_calls_secret_is_not_masked(path: tuple[str, ...]) -> None:
+    """The three options that are left out hold documents, of which a part is secret or nothing is."""
+    params: t.Any = "prod"
+    for name in reversed(path):
+        params = {name: params}
+    assert not secrets_of(params)
 
 
 _LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=20), st.just(SECRET))

@@ -291,3 +291,40 @@ def test_velero_spec() -> None:
         "includeClusterResources": False,
     }
     assert select(label_selector="a=1").to_velero_spec()["labelSelector"] == {"matchLabels": {"a": "1"}}
+
+
+def test_namespaces_by_expression_and_by_label() -> None:
+    chosen = Selection.from_params(
+        {
+            "included_namespaces": ["shop"],
+            "excluded_namespaces": ["*-test"],
+            "namespace_patterns": ["team-[0-9]+", "shop-.*"],
+            "namespace_selectors": ["tier in (b,a)", "tier in (a, b)"],
+        }
+    )
+    labels = {"tier": "a"}
+    assert [name for name in ("shop", "team-1", "team-x", "shop-test", "other") if chosen.wants_namespace(name)] == [
+        "shop",
+        "team-1",
+    ]
+    assert chosen.wants_namespace("other", labels)
+    assert not chosen.wants_namespace("other-test", labels)
+    assert not chosen.wants_namespace("other", {"tier": "c"})
+    assert (chosen.all_namespaces, chosen.exact_namespaces, chosen.cluster_scope) == (False, False, "related")
+    assert chosen.as_dict()["namespace_selectors"] == ["tier in (a,b)"]
+    assert chosen.to_velero_spec(["shop", "other"])["includedNamespaces"] == ["other", "shop"]
+
+
+def test_what_came_later_does_not_change_older_fingerprints() -> None:
+    assert not any(name.startswith("namespace_") for name in Selection().as_dict())
+    other = Selection.from_params({"namespace_patterns": ["x"]})
+    assert other.fingerprint() != Selection().fingerprint()
+
+
+@pytest.mark.parametrize(
+    "params", [{"namespace_patterns": ["("]}, {"namespace_patterns": [""]}, {"namespace_selectors": [""]}]
+)
+def test_namespaces_by_what_makes_no_sense(params: dict[str, list[str]]) -> None:
+    with pytest.raises(StowageError) as caught:
+        Selection.from_params(params)
+    assert caught.value.code == "invalid_option"

@@ -28,6 +28,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.rule
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.model import Result
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.outcome import RestoreResult
 from ansible_collections.stowage.kubernetes.plugins.module_utils._selection import Selection
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import Record
 
 ROOT: t.Final = Path(__file__).resolve().parents[4]
 PREFIX: t.Final = "stowage.kubernetes."
@@ -137,6 +138,10 @@ def test_the_results_of_restore_are_documented() -> None:
     assert keys(documentation["contains"]["objects"]) == _fields(Result) - internal
 
 
+def test_the_records_of_a_run_are_documented() -> None:
+    assert keys(documented("workspace_run")["run"]["contains"]["clusters"]) == _fields(Record)
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_failures_are_documented(name: str) -> None:
     assert {"error_code", "hint", "error_details"} <= documented(name).keys()
@@ -164,8 +169,8 @@ def _module_task(tasks: t.Any, name: str) -> Tree:
 ROLE_ALONE: t.Final = {"location", "locations"}
 """The second is in no argument specification: to check it, Ansible would evaluate all locations."""
 MODULE_OF: t.Final = {"backup": "backup", "restore": "restore", "retention": "backup_retention"}
-NEVER: t.Final = {"state"}
-"""A role ensures that a backup is there; it removes none."""
+NEVER: t.Final = {"state", "run"}
+"""A role ensures that a backup is there; it removes none, and runs are of workspaces."""
 
 
 @pytest.mark.parametrize("role", MODULE_OF)
@@ -197,6 +202,19 @@ def test_a_role_documents_its_defaults_and_requires_the_rest(role: str) -> None:
         assert documentation[name].get("default") == (None if templated else default), name
     readme = (ROOT / "roles" / role / "README.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in readme for name in documentation.keys() | defaults.keys())
+
+
+def test_the_role_workspace_documents_its_variables() -> None:
+    defaults, specs = _role("workspace", "defaults/main.yml"), _role("workspace", "meta/argument_specs.yml")
+    readme = (ROOT / "roles/workspace/README.md").read_text(encoding="utf-8")
+    for entry in specs["argument_specs"].values():
+        assert defaults.keys() - {"workspace_locations"} == entry["options"].keys()
+    assert all(f"| `{name}` |" in readme for name in defaults)
+    given = _module_task(_role("workspace", "tasks/cluster.yml"), f"{PREFIX}backup").keys()
+    never = {"state", "name", "max_age", "velero_expiration"}
+    assert given == spec("backup").keys() - never
+    given = _module_task(_role("workspace", "tasks/restore_cluster.yml"), f"{PREFIX}restore").keys()
+    assert given == spec("restore").keys() - {"backup_labels", "name", "diff_path", "report_dir"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.stowage.kubernetes.plugins.plugin_utils._location_rows import summarize, table
 
-KEYS = {"verdict", "address", "provider", "fit", "failed", "warnings", "unknown", "finding", "fix", "error_code"}
+KEYS = {"verdict", "address", "provider", "fit", "failed", "warnings", "unknown", "findings", "more_findings"}
 
 
 def check(name: str, verdict: str, layer: str = "permission", error_code: str = "", **more: str) -> dict[str, str]:
@@ -51,36 +51,40 @@ def test_a_fit_location_has_no_finding() -> None:
         "failed": 0,
         "warnings": 0,
         "unknown": 0,
-        "finding": "",
-        "fix": "",
-        "error_code": "",
+        "findings": [],
+        "more_findings": 0,
     }
 
 
 @pytest.mark.parametrize(
-    ("checks", "fit", "verdict", "finding"),
+    ("checks", "fit", "verdict", "findings"),
     [
-        ([check("a", "warning"), check("b", "failed", error_code="x"), check("c", "failed")], False, "failed", "b"),
+        ([check("a", "warning"), check("b", "failed", error_code="x"), check("c", "failed")], False, "failed", "bc"),
         ([check("a", "warning"), check("b", "unknown")], False, "failed", "b"),
-        ([check("a", "unknown", "posture"), check("b", "warning"), check("c", "warning")], True, "warning", "b"),
+        ([check("a", "unknown", "posture"), check("b", "warning"), check("c", "warning")], True, "warning", "bc"),
         ([check("a", "unknown", "posture")], True, "passed", ""),
     ],
 )
-def test_the_first_of_the_worst_findings_is_told(
-    checks: list[dict[str, str]], fit: bool, verdict: str, finding: str
-) -> None:
+def test_the_worst_findings_are_told(checks: list[dict[str, str]], fit: bool, verdict: str, findings: str) -> None:
     found = summarize(report(*checks, fit=fit))
+    codes = {one["id"]: one["error_code"] for one in checks}
     assert found["verdict"] == verdict
-    assert found["finding"] == (f"{finding}: {finding} was seen." if finding else "")
-    assert found["fix"] == (f"Mend {finding}." if finding else "")
-    assert found["error_code"] == ("x" if verdict == "failed" and finding == "b" and len(checks) == 3 else "")
+    assert found["findings"] == [
+        {"finding": f"{one}: {one} was seen.", "fix": f"Mend {one}.", "error_code": codes[one]} for one in findings
+    ]
+
+
+def test_of_many_findings_the_first_are_told() -> None:
+    found = summarize(report(*[check(f"c{number}", "failed") for number in range(13)], fit=False))
+    assert (len(found["findings"]), found["more_findings"]) == (10, 3)
+    assert table({"primary": found})[-1] == "  And 3 more."
 
 
 def test_a_task_that_failed_by_our_hand_says_why() -> None:
     found = summarize({"failed": False, "error_code": "invalid_option", "msg": "No.", "hint": "Do."})
     assert found.keys() == KEYS
-    assert (found["verdict"], found["fit"], found["error_code"]) == ("error", False, "invalid_option")
-    assert (found["finding"], found["fix"]) == ("invalid_option: No.", "Do.")
+    assert (found["verdict"], found["fit"]) == ("error", False)
+    assert found["findings"] == [{"finding": "invalid_option: No.", "fix": "Do.", "error_code": "invalid_option"}]
 
 
 @pytest.mark.parametrize("more", [{}, {"unreachable": True}])
@@ -89,8 +93,8 @@ def test_a_message_that_is_not_ours_is_not_repeated(more: dict[str, Any]) -> Non
     assert found.keys() == KEYS
     assert found["verdict"] == "error"
     assert "canary" not in str(found)
-    assert found["finding"]
-    assert found["fix"]
+    assert found["findings"][0]["finding"]
+    assert found["findings"][0]["fix"]
 
 
 def test_what_is_no_result_is_refused() -> None:
@@ -99,7 +103,7 @@ def test_what_is_no_result_is_refused() -> None:
 
 
 def test_long_texts_are_cut() -> None:
-    found = summarize(report(check("a", "failed", seen="x" * 500, fix="y" * 500), fit=False))
+    (found,) = summarize(report(check("a", "failed", seen="x" * 500, fix="y" * 500), fit=False))["findings"]
     assert len(found["finding"]) == len(found["fix"]) == 250
     assert found["finding"].endswith("...")
 
@@ -116,11 +120,15 @@ def test_the_table() -> None:
         "primary   minio     yes  0     0     s3://acme/fleet",
         "second    minio     NO   2     1",
         "  s3://a-very-long-bucket-name-indeed/fleet/of/many",
-        "  may_read: may_read was seen. (and 1 more)",
+        "  may_read: may_read was seen.",
         "  Fix: Mend may_read.",
+        "  may_delete: may_delete was seen.",
+        "  Fix: Mend may_delete.",
         "third     minio     yes  0     2     s3://acme/fleet",
-        "  versioning: versioning was seen. (and 1 more)",
+        "  versioning: versioning was seen.",
         "  Fix: Mend versioning.",
+        "  lifecycle: lifecycle was seen.",
+        "  Fix: Mend lifecycle.",
         "",
         "CLUSTER  LOCATION  PROVIDER  FIT  FAIL  WARN  ADDRESS",
         "prod-1   nowhere   -         NO   -     -     -",

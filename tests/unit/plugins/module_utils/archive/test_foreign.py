@@ -383,17 +383,20 @@ def test_the_manifests_hash_is_compared_when_all_is_read() -> None:
     assert caught.value.message == f"{PATHS.tarball} is damaged: it is not what was written."
 
 
-def test_long_names_without_an_index_are_found_by_kind() -> None:
+@pytest.mark.parametrize("manifest", [True, False], ids=["with manifest", "without"])
+def test_long_names_without_an_index_are_found_by_kind(manifest: bool) -> None:
     location = MemoryLocation()
     long = make_item(CONFIG_MAPS, "a", "n" * 252)
     lone = make_item(NAMESPACES, "", "l" * 252)
     make_backup(location, [(CONFIG_MAPS, long), (CONFIG_MAPS, make_item(CONFIG_MAPS, "a", "x")), (NAMESPACES, lone)])
     del location.objects[PATHS.index]
     record = catalog.read_backup(location, PATHS.cluster, PATHS.backup)
+    if not manifest:
+        del location.objects[PATHS.manifest]
     with BackupReader.open(location, record, progress=Notes()) as reader:
         assert [entry.name for entry in reader.entries(CONFIG_MAPS)] == [long.name, "x"]
-        assert NAMESPACES not in reader.kinds
-        assert any("1 objects with very long names" in warning for warning in reader.warnings)
+        assert [entry.name for entry in reader.entries(NAMESPACES)] == ([lone.name] if manifest else [])
+        assert list(reader.lost) == ([] if manifest else [("Namespace", "", lone.name)])
 
 
 def test_the_temporary_file_is_private_and_has_no_name(tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive import validate
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.document import CLUSTER_UID
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.report import Verdict
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.catalogue import failed, unknown, warning
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.report import Check, Report, Verdict
 from ansible_collections.stowage.kubernetes.plugins.module_utils._progress import Progress
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
 from ansible_collections.stowage.kubernetes.plugins.modules import backup_location_info
@@ -113,6 +117,35 @@ def test_failing_over_a_failure(place: Path, fail_on: str, fails: bool) -> None:
     assert caught.value.result["location"]["not_reached"] == ["permission", "integrity", "posture", "prefix"]
 
 
+NO_NAME = unknown("dns", "Not visible through the proxy.")
+NO_RIGHT = unknown("may_delete", "The store is busy.", error_code="throttled")
+UPLOAD = failed("upload", "None is left.", "quota")
+MODE = warning("directory_mode", "0755.")
+
+
+@pytest.mark.parametrize(
+    ("checks", "fail_on", "named"),
+    [
+        ([NO_NAME], "warning", []),
+        ([NO_NAME, NO_RIGHT], "failed", ["may_delete"]),
+        ([NO_NAME, NO_RIGHT], "never", []),
+        ([NO_NAME, MODE, NO_RIGHT], "warning", ["may_delete", "directory_mode"]),
+        ([NO_NAME, MODE, NO_RIGHT, UPLOAD], "failed", ["upload", "may_delete"]),
+        ([NO_NAME, MODE, NO_RIGHT, UPLOAD], "warning", ["upload", "may_delete", "directory_mode"]),
+    ],
+)
+def test_the_checks_that_are_named_are_those_it_fails_over(checks: list[Check], fail_on: str, named: list[str]) -> None:
+    """Not what could not be looked at and is no condition."""
+    report = Report(tuple(checks))
+    if not named:
+        validate._check_fit(report, "s3://b", fail_on, {})
+        return
+    with pytest.raises(TaskFailedError) as caught:
+        validate._check_fit(report, "s3://b", fail_on, {})
+    assert caught.value.error.details["checks"] == named
+    assert f"not fit for backups: {named[0]}:" in caught.value.error.message
+
+
 @pytest.mark.parametrize(
     "params",
     [{"cluster_uid": "u"}, {"cluster": "a/b"}, {"location": {"provider": "filesystem"}}],
@@ -136,12 +169,20 @@ def test_secrets_are_hidden_though_nothing_answers() -> None:
 def test_names_of_others(place: Path) -> None:
     for name in ("clusters", "workspaces", "photos", "music\x1b"):
         (place / name).mkdir()
+    (place / "dump.sql.gz").touch()
     found = run(place)
     check = next(check for check in found["checks"] if check["id"] == "foreign_names")
     assert check["verdict"] == "warning"
-    assert "photos" in check["seen"]
+    assert "photos/" in check["seen"]
+    assert "dump.sql.gz" in check["seen"]
     assert "\x1b" not in check["seen"]
     assert "clusters" not in check["seen"]
+
+
+@pytest.mark.parametrize("name", ["somebody-elses.sql.gz", "clusters"])
+def test_a_file_of_others(place: Path, name: str) -> None:
+    (place / name).touch()
+    assert verdicts(run(place))["foreign_names"] == "warning"
 
 
 @pytest.mark.parametrize(("engine", "verdict"), [("stowage", "warning"), ("velero", "failed")])
@@ -166,13 +207,58 @@ def test_another_cluster_s_backups(place: Path) -> None:
     assert verdicts(run(place, cluster="other", cluster_uid="theirs"))["cluster_identity"] == "passed"
 
 
+@pytest.mark.parametrize("where", ["backup-old-2", "nightly-20260101t010000z-aaaa", "nightly-20260120t010000z-aaaa"])
+def test_another_cluster_s_backup_among_many(place: Path, where: str) -> None:
+    """Wherever it is among the names, and however many came after it."""
+    for number in range(5):
+        backup(place, "c", f"backup-old-{number}", "mine")
+    for number in range(1, 31):
+        backup(place, "c", f"nightly-202601{number:02}t010000z-aaaa", "mine")
+    assert verdicts(run(place, cluster="c", cluster_uid="mine"))["cluster_identity"] == "passed"
+    shutil.rmtree(place / "clusters" / "c" / "backups" / where)
+    backup(place, "c", where, "theirs")
+    assert verdicts(run(place, cluster="c", cluster_uid="mine"))["cluster_identity"] == "failed"
+    assert verdicts(run(place, cluster="c"))["cluster_identity"] == "warning"
+
+
+def test_more_backups_than_are_looked_at(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was looked at says nothing of the rest."""
+    monkeypatch.setattr(validate, "_SAMPLE", 10)
+    for number in range(30):
+        backup(place, "c", f"nightly-{number:02}", "mine")
+    checks = {check["id"]: check for check in run(place, cluster="c", cluster_uid="mine")["checks"]}
+    assert checks["cluster_identity"]["verdict"] == "unknown"
+    assert checks["cluster_identity"]["seen"] == "10 of 30 backups were looked at. They are of the cluster mine."
+    backup(place, "c", "other-01", "theirs")
+    assert verdicts(run(place, cluster="c", cluster_uid="mine"))["cluster_identity"] == "failed"
+
+
+@given(
+    st.lists(st.from_regex(r"[ab]{1,2}(-2026[0-9]{4}z)?[0-9]{0,2}", fullmatch=True), unique=True, max_size=40),
+    st.integers(0, 45),
+)
+def test_a_sample_has_something_of_each_series(names: list[str], most: int) -> None:
+    chosen = validate.sample(names, most)
+    assert len(chosen) == len(set(chosen)) == min(most, len(names))
+    assert set(chosen) <= set(names)
+    series = {validate._NUMBERED.sub("", name) for name in names}
+    assert len({validate._NUMBERED.sub("", name) for name in chosen}) == min(most, len(series))
+
+
+def test_a_sample_has_both_ends_and_the_middle() -> None:
+    names = [f"n-{number:03}" for number in range(101)]
+    assert validate.sample(names, 3) == ["n-100", "n-000", "n-050"]
+    assert sorted(validate.sample(names, 101)) == names
+
+
 def test_velero_s_backups_name_no_cluster() -> None:
-    assert validate.cluster_identity([], "mine").verdict is Verdict.PASSED
+    assert validate.cluster_identity(validate.Owners([]), "mine").verdict is Verdict.PASSED
+    assert validate.cluster_identity(validate.Owners([], 10, 20), "mine").verdict is Verdict.UNKNOWN
 
 
 def test_many_names_are_cut_short() -> None:
     seen = validate.foreign_names([f"n{number:02}" for number in range(20)]).seen
-    assert seen == "There are folders of others: n00, n01, n02, n03, n04 and 15 more."
+    assert seen == "There are things of others: n00, n01, n02, n03, n04 and 15 more."
 
 
 def test_what_is_damaged_does_not_stop_it(place: Path) -> None:

@@ -19,6 +19,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._capture import
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._progress import Progress
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.holding import Lease
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.leases import of_backup, of_cluster
 from ansible_collections.stowage.kubernetes.plugins.modules import backup
 from support import fake_cluster as fake
 from support.fake_cluster import FakeCluster
@@ -193,7 +195,7 @@ def test_a_backup_is_removed_without_a_cluster(world: World) -> None:
     assert world.run(name="b1")["changed"] is False
     removed = world.run(name="b1", state="absent")
     assert (removed["changed"], removed["deleted"]) == (True, predicted["deleted"])
-    assert not world.location.objects
+    assert [key for key in world.location.objects if "/leases/" not in key] == []
     assert world.run(name="b1", state="absent")["changed"] is False
     assert world.connected == connected + 1
 
@@ -218,6 +220,135 @@ def test_a_backup_is_removed_without_a_cluster(world: World) -> None:
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_contacted(params: Params, code: str, world: World) -> None:
     assert world.refused(**params) == code
+    assert (world.connected, world.location.calls) == (0, {})
+
+
+def other_task(world: World) -> Lease:
+    return Lease(world.location, of_cluster("prod", "the-uid"), Progress(), what="the cluster prod", who="backup")
+
+
+def test_the_second_of_two_tasks_gives_way(world: World) -> None:
+    with other_task(world):
+        assert world.refused(lease_wait="0") == "lease_held"
+        assert world.run(check=True)["changed"]
+    assert world.run(lease_wait="0")["lease"] == {"held": True, "waited": 0.0, "message": ""}
+
+
+@pytest.mark.parametrize("options", [{"max_age": "24h"}, {"schedule": {"preset": "weekly"}}, {"name": "b1"}])
+def test_the_second_of_two_tasks_takes_what_the_first_has_made(world: World, options: Params) -> None:
+    first = other_task(world)
+    first.__enter__()
+    made: list[Result] = []
+
+    def finish(operation: str, key: str) -> None:
+        """Ends the first task, with a backup, when the second looks at the lease again."""
+        if operation == "list" and "/leases/cluster-" in key and not made:
+            made.append({})
+            first.__exit__()
+            made.append(world.run(**options))
+
+    world.location.fault = finish
+    found = world.run(**options)
+    assert (made[1]["changed"], found["changed"]) == (True, False)
+    assert found["backup"]["name"] == made[1]["backup"]["name"]
+
+
+def test_the_second_of_two_tasks_waits(world: World) -> None:
+    first = other_task(world)
+    first.__enter__()
+    seen: list[str] = []
+
+    def finish(operation: str, key: str) -> None:
+        if operation == "list" and "/leases/cluster-" in key:
+            seen.append(key)
+            if len(seen) == 3:
+                first.__exit__()
+
+    world.location.fault = finish
+    made = world.run(max_age="24h")
+    assert made["changed"]
+    assert made["lease"]["waited"] > 0
+    assert made["lease"]["held"]
+
+
+def test_a_lease_that_cannot_be_written_is_said_and_in_nobodys_way(world: World) -> None:
+    def refuse(operation: str, key: str) -> None:
+        if operation == "create" and "/leases/" in key:
+            raise StowageError("permission_denied", "It may not be written.")
+
+    world.location.fault = refuse
+    made = world.run(name="b1")
+    assert (made["changed"], made["lease"]["held"]) == (True, False)
+    assert made["lease"]["message"] == "No lease could be taken on the cluster prod: It may not be written."
+    assert world.warnings == [made["lease"]["message"]]
+
+
+def test_a_backup_that_somebody_reads_is_not_removed(world: World) -> None:
+    world.run(name="b1")
+    with Lease(world.location, of_backup("prod", "b1"), Progress(), what="", who="restore", shared=True):
+        assert world.refused(name="b1", state="absent") == "lease_held"
+    assert world.run(name="b1", state="absent")["changed"]
+
+
+RUN: t.Final[Params] = {"workspace": "shop", "name": "r1", "location_name": "primary"}
+
+
+def records(world: World) -> list[Result]:
+    return [
+        json.loads(world.location.objects[key])
+        for key in sorted(world.location.objects)
+        if key.startswith("workspaces/")
+    ]
+
+
+def test_a_backup_is_recorded_in_its_run_and_made_once(world: World) -> None:
+    made = world.run(run=RUN)
+    (record,) = records(world)
+    assert made["run"].items() <= record.items()
+    assert (record["phase"], record["backup"], record["made"]) == ("Completed", made["backup"]["name"], True)
+    assert (record["location"], record["attempt"], record["cluster_uid"]) == ("primary", 1, "the-uid")
+    connected = world.connected
+    again = world.run(run=RUN)
+    assert (again["changed"], again["backup"], again["run"]) == (False, None, made["run"])
+    assert (world.connected, len(records(world))) == (connected, 1)
+    assert world.run(run={**RUN, "name": "r2"})["changed"]
+
+
+def test_a_failure_is_recorded_and_then_made_good(world: World) -> None:
+    world.cluster.allows = lambda _verb, resource, _namespace: resource != "secrets"
+    with pytest.raises(TaskFailedError) as caught:
+        world.run(run=RUN)
+    assert caught.value.error.code == "cluster_forbidden"
+    assert caught.value.result["run"]["error_code"] == "cluster_forbidden"
+    world.cluster.allows = lambda _verb, _resource, _namespace: True
+    assert world.run(run=RUN)["run"]["attempt"] == 2
+    assert [one["phase"] for one in records(world)] == ["Failed", "Completed"]
+
+
+def test_a_partial_backup_is_recorded_as_what_it_is(world: World) -> None:
+    world.cluster.stale["example.com"] = "v1"
+    with pytest.raises(TaskFailedError) as caught:
+        world.run(run=RUN)
+    assert caught.value.result["run"]["phase"] == "PartiallyFailed"
+    assert caught.value.result["backup"]["phase"] == "PartiallyFailed"
+    assert world.run(run=RUN, allow_partial=True)["backup"] is None
+    with pytest.raises(TaskFailedError):
+        world.run(run=RUN)
+    assert [one["attempt"] for one in records(world)] == [1, 2]
+
+
+def test_a_fresh_backup_is_recorded_as_found(world: World) -> None:
+    world.run(max_age="24h")
+    assert world.run(max_age="24h", run=RUN)["run"]["made"] is False
+
+
+def test_a_prediction_records_nothing(world: World) -> None:
+    assert world.run(run=RUN, check=True)["run"]["phase"] == "Completed"
+    assert world.writes == 0
+
+
+def test_a_run_that_makes_no_sense_is_refused(world: World) -> None:
+    assert world.refused(run={**RUN, "name": "a/b"}) == "invalid_name"
     assert (world.connected, world.location.calls) == (0, {})
 
 

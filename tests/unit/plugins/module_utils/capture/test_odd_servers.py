@@ -240,3 +240,43 @@ def test_backups_that_may_lack_a_group_are_told_from_those_that_may_not() -> Non
     )
     assert with_all.fingerprint != without.fingerprint
     assert with_all.fingerprint == Selection().fingerprint()
+
+
+@pytest.mark.parametrize(
+    "metadata", [{"name": "none"}, {"name": "", "namespace": "shop"}, {"name": "a/b", "namespace": "shop"}]
+)
+def test_names_that_no_server_accepts_cost_their_object_alone(
+    metadata: dict[str, str], cluster: FakeCluster, location: MemoryLocation
+) -> None:
+    cluster.put(fake.WIDGETS, {"metadata": metadata})
+    cluster.add(fake.WIDGETS, "z", "shop")
+    result = run(cluster, location)
+    assert result.phase == "PartiallyFailed"
+    assert (
+        result.incomplete["widgets.example.com"]
+        == "1 of its objects have a name or namespace that no API server accepts"
+    )
+    record = catalog.read_backup(location, "prod", "b1")
+    with BackupReader.open(location, record, progress=Progress()) as reader:
+        assert [entry.name for entry, _body in reader.objects(fake.WIDGETS)] == ["w", "z"]
+        assert [entry.name for entry, _body in reader.objects(fake.CONFIGMAPS)] == ["settings"]
+
+
+@pytest.mark.parametrize(
+    ("words", "phase"),
+    [
+        ((), "PartiallyFailed"),
+        (("configmaps",), "Completed"),
+        (("configmaps", "gadgets"), "PartiallyFailed"),
+        (("configmaps", "gadgets.down.io"), "PartiallyFailed"),
+        (("configmaps", "gadgets.up.io"), "Completed"),
+        (("configmaps", "*.io"), "PartiallyFailed"),
+    ],
+)
+def test_a_group_that_cannot_be_seen_matters_if_it_may_be_wanted(
+    words: tuple[str, ...], phase: str, cluster: FakeCluster, location: MemoryLocation
+) -> None:
+    cluster.stale["down.io"] = "v1"
+    result = run(cluster, location, included_resources=list(words))
+    assert result.phase == phase
+    assert any("down.io/v1 cannot be seen" in text for text in (*result.warnings, *result.errors))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import datetime
 import logging
+import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth
     azure_credentials,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.tenant import TenantCheck
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_arm import ArmCalls, open_arm
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_client import AzureSettings
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.registry import open_location
@@ -189,6 +191,38 @@ def test_what_the_environment_has_stays_at_azures_own_endpoints(method: str) -> 
     credentials({"method": method}, ENVIRON).close()
     for where in (OTHER, {**OTHER, "endpoint": "https://acme.blob.core.windows.net.evil.example"}):
         assert code_of(lambda: credentials({"method": method}, ENVIRON, where)) == "credentials_missing"  # noqa: B023
+
+
+@pytest.mark.parametrize("method", ["service_principal", "workload_identity", "managed_identity"])
+def test_what_the_environment_has_stays_at_azures_own_resource_manager(method: str, tmp_path: Path) -> None:
+    """Though the data is at Azure."""
+
+    def arm(management: str | None, auth: dict[str, Any]) -> ArmCalls | None:
+        settings = AzureSettings.from_options({**OWN, "management_endpoint": management}, {})
+        return open_arm(settings, {"method": method, **auth}, ENVIRON, None, threading.Event())
+
+    for own in (None, "https://management.azure.com/", "https://Management.usgovcloudapi.net"):
+        found = arm(own, {})
+        assert found is not None
+        found.close()
+    for other in (
+        "https://evil.example",
+        "https://management.azure.com.evil.example",
+        "https://management.azure.com:8443",
+    ):
+        assert code_of(lambda: arm(other, {})) == "credentials_missing"  # noqa: B023
+    given = {"tenant": "t", "client_id": "c", "secret": "mine", "federated_token_file": str(tmp_path)}
+    if method != "managed_identity":
+        found = arm("https://azure-stack.example", given)
+        assert found is not None
+        found.close()
+
+
+@pytest.mark.parametrize("method", ["account_key", "sas"])
+@pytest.mark.parametrize("management", ["https://management.azure.com", "https://azure-stack.example"])
+def test_resource_manager_is_not_asked_with_keys(method: str, management: str) -> None:
+    settings = AzureSettings.from_options({**OWN, "management_endpoint": management}, {})
+    assert open_arm(settings, {"method": method}, ENVIRON, None, threading.Event()) is None
 
 
 def test_options_come_before_the_environment() -> None:

@@ -12,12 +12,22 @@ from typing import Any
 
 import pytest
 
-from support.tables import TESTS, missing
+from support.tables import TESTS, Named
 
 HERE = Path(__file__).parent
-FOLDERS = {"unit": HERE, "system": TESTS / "system"}
 PROVIDERS = ("aws", "minio", "azure", "gcp")
 TABLE = tomllib.loads((HERE / "failures.toml").read_text(encoding="utf-8"))
+NAMED = Named(
+    {"unit": HERE, "system": TESTS / "system"},
+    [
+        name
+        for rows in TABLE.values()
+        for row in rows.values()
+        for tests in row.values()
+        if isinstance(tests, list)
+        for name in tests
+    ],
+)
 ROWS = {f"{layer}.{name}": row for layer, rows in TABLE.items() for name, row in rows.items()}
 
 
@@ -27,7 +37,7 @@ def faults(row: dict[str, Any]) -> list[str]:
     found += [f"{key} is no provider" for key in row.keys() - {*PROVIDERS, "all", "what"}]
     found += [] if str(row.get("what", "")).endswith(".") else ["it does not say what happens"]
     named = [test for value in row.values() if isinstance(value, list) for test in value]
-    return found + [fault for test in named if (fault := missing(test, FOLDERS))]
+    return found + [fault for test in named if (fault := NAMED.missing(test))]
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -56,3 +66,7 @@ def test_a_fault_of_the_table_is_found() -> None:
     assert faults({**fine, "gcp": ["unit/test_keys.py::test_x"]}) == ["unit/test_keys.py has no test test_x"]
     odd = "unit/test_s3_errors.py::test_error_codes_of_stores[NoSuchThing]"
     assert faults({**fine, "aws": [odd]}) == ["test_error_codes_of_stores[NoSuchThing] has no such parameter"]
+    # It is in the file, and in the text of the test, and no parameter of it.
+    assert faults({**fine, "aws": [odd.replace("NoSuchThing", "pytest")]})
+    assert faults({**fine, "aws": [odd.replace("NoSuchThing", "NoSuch")]})
+    assert faults({**fine, "aws": [odd.replace("NoSuchThing", "NoSuchBucket")]}) == []

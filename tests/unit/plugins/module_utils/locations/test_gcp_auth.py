@@ -18,6 +18,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth
     SCOPES,
     SETUP_SCOPES,
     GoogleIdentity,
+    check_account,
     for_setup,
     google_identity,
     projects_of,
@@ -29,6 +30,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_
     TokenSource,
     make_session,
 )
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_identity import caller
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.registry import open_location
 from testbed.google import GoogleServer
 from testbed.google_objects import PROJECT_NUMBER
@@ -272,6 +274,7 @@ def test_documents_that_are_none(google: GoogleServer, tmp_path: Path) -> None:
         ("invalid_grant", "Invalid grant: account not found", "credentials_invalid"),
         ("invalid_grant", "Token has been expired or revoked.", "credentials_expired"),
         ("unauthorized_client", "Client is unauthorized to retrieve access tokens.", "credentials_invalid"),
+        ("invalid_argument", "The access token lifetime cannot exceed 3600 seconds.", "invalid_option"),
         ("invalid_scope", "Invalid OAuth scope or ID token audience provided.", "credentials_invalid"),
     ],
 )
@@ -324,6 +327,28 @@ def test_the_account_is_compared_before_the_first_write(google: GoogleServer) ->
         assert error.code == "wrong_account"
         assert error.details == {"account": [PROJECT], "expected": "another-project"}
     assert [info.key for info in wrong.list("")] == ["a"]
+
+
+def test_the_environment_s_project_is_not_the_caller_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A person has no project, whatever GOOGLE_CLOUD_PROJECT says; a new bucket may be made there."""
+    given = {"type": "authorized_user", "client_id": "x", "client_secret": "y", "refresh_token": "z"}
+    (tmp_path / "application_default_credentials.json").write_text(json.dumps(given))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "prod-backups")
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    auth = {"method": "default_chain", "account": "prod-backups"}
+    person = google_identity(auth, {}, ambient=True, requests=lambda *_args, **_more: None)
+    assert person.usual == "prod-backups"
+    assert caller(person) == {}
+
+    class Token:
+        def headers(self, *_args: object) -> dict[str, str]:
+            return {}
+
+    with pytest.raises(StowageError) as caught:
+        check_account(person, Token())
+    assert caught.value.code == "wrong_account"
+    assert caught.value.details == {"account": [], "expected": "prod-backups"}
 
 
 def test_the_account_of_a_pool_and_of_whom_cannot_be_told(google: GoogleServer, tmp_path: Path) -> None:

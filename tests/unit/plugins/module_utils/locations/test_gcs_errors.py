@@ -37,6 +37,8 @@ def answer(status: int, reason: str = "", message: str = "", *, of_bucket: bool 
     ("status", "reason", "message", "code"),
     [
         (400, "invalid", "Invalid bucket name: 'A'", "invalid_option"),
+        (400, "FAILED_PRECONDITION", "One or more users do not belong to a permitted customer.", "permission_denied"),
+        (412, "conditionNotMet", "One or more users do not belong to a permitted customer.", "permission_denied"),
         (400, "required", "Bucket is a requester pays bucket but no user project provided.", "permission_denied"),
         (401, "authError", "Invalid Credentials", "credentials_invalid"),
         (403, "forbidden", "a@p does not have storage.objects.create access to the object.", "permission_denied"),

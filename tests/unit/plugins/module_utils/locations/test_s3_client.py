@@ -6,18 +6,25 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.keys import Keys
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.certificates import TrustedCertificates
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.prober import Aim
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.readings import Reading
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_client import (
     S3Settings,
+    endpoint_of,
     make_client,
 )
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_rights import ask, rights
 from ansible_collections.stowage.kubernetes.plugins.module_utils._version import USER_AGENT
 from testbed.pki import Authority
 
@@ -230,3 +237,51 @@ def test_what_holds_no_certificates(tmp_path: Path, content: str) -> None:
         with pytest.raises(StowageError) as caught:
             TrustedCertificates(ca_cert)
         assert caught.value.code == "invalid_option"
+
+
+@pytest.mark.parametrize(
+    ("region", "endpoint", "partition"),
+    [
+        ("us-east-1", "https://s3.us-east-1.amazonaws.com", "aws"),
+        ("us-gov-west-1", "https://s3.us-gov-west-1.amazonaws.com", "aws-us-gov"),
+        ("cn-north-1", "https://s3.cn-north-1.amazonaws.com.cn", "aws-cn"),
+        ("us-iso-east-1", "https://s3.us-iso-east-1.c2s.ic.gov", "aws-iso"),
+        ("us-isob-east-1", "https://s3.us-isob-east-1.sc2s.sgov.gov", "aws-iso-b"),
+    ],
+)
+def test_regions_of_all_parts_of_aws(region: str, endpoint: str, partition: str) -> None:
+    settings = S3Settings.from_options({"provider": "aws", "bucket": "backups", "region": region}, {})
+    assert settings.partition == partition
+    assert endpoint_of(settings) == endpoint
+    calls = S3Calls(Refusing(), settings, threading.Event())
+    with pytest.raises(StowageError) as caught:
+        calls.once("get_object", "Reading", Key="k")
+    assert f"arn:{partition}:s3:::backups/*" in caught.value.hint
+    right = next(one for one in rights(Aim(), "", aws=True, versioning=Reading("unset")) if one.id == "may_list")
+    assert ask(calls, right, "", hidden=False).resource == f"arn:{partition}:s3:::backups"
+
+
+def test_a_region_that_older_botocores_do_not_know() -> None:
+    own = S3Settings.from_options({"provider": "aws", "bucket": "backups", "region": "eusc-de-east-1"}, {})
+    client = make_client(own, None, None, signed=False)
+    assert (own.partition, endpoint_of(own)) == (client.meta.partition, client.meta.endpoint_url)
+    client.close()
+
+
+class Refusing:
+    """A client whose every request is denied."""
+
+    def __getattr__(self, operation: str) -> Any:
+        def refuse(**_dummy: object) -> None:
+            answer: Any = {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+            raise ClientError(answer, operation)
+
+        return refuse
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "garage"])
+def test_other_stores_are_no_part_of_aws(region: str) -> None:
+    options = {"provider": "minio", "endpoint": "https://store.example.com", "bucket": "backups", "region": region}
+    settings = S3Settings.from_options(options, {})
+    assert settings.partition == "aws"
+    assert endpoint_of(settings) == "https://store.example.com"

@@ -14,12 +14,11 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations import s3_writer
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Writer
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.parts import IN_FLIGHT
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3 import S3Location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_client import S3Settings
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_create import whole_etag
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_writer import MOST_PARTS, part_bytes
-
-TIB = 1 << 40
 
 
 def refusal(code: str, status: int) -> ClientError:
@@ -139,11 +138,12 @@ def test_an_object_whose_metadata_was_lost_is_nobodys_but_somebody_elses() -> No
     assert caught.value.code == "key_exists"
 
 
-def test_the_sizes_of_parts_hold_what_s3_allows_in_what_s3_allows() -> None:
+def test_the_sizes_of_parts_are_what_s3_allows_and_memory_holds() -> None:
+    """Two are on their way while a third is filled, so three times the largest is what an object of any size takes."""
     sizes = [part_bytes(number) for number in range(1, MOST_PARTS + 1)]
-    assert sum(sizes) >= 5 * TIB
+    assert sum(sizes) >= 492 << 30
     assert min(sizes) >= 5 << 20
-    assert max(sizes) <= 5 << 30
+    assert (IN_FLIGHT + 1) * max(sizes) <= 192 << 20
     assert sizes == sorted(sizes)
     assert sum(sizes[:1000]) > 7 << 30, "a backup of ordinary size stays with the smallest parts"
 
@@ -230,3 +230,16 @@ def test_the_error_of_a_part_reaches_the_writer(monkeypatch: pytest.MonkeyPatch)
             writer.commit()
     assert client.aborted == 1
     assert "a" not in client.objects
+
+
+def test_an_object_that_no_number_of_parts_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_writer, "FIRST_PART_BYTES", 1000)
+    monkeypatch.setattr(s3_writer.S3Writer, "most_parts", 3)
+    client = Uploads()
+    client.gate.set()
+    with location(client, own=True).writer("a") as writer:
+        with pytest.raises(StowageError) as caught:
+            write_for_ever(writer)
+        assert caught.value.code == "store_error"
+        assert "larger" in caught.value.message
+    assert client.aborted == 1

@@ -16,6 +16,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.read
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.report import Verdict
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_settings import (
     Encryption,
+    EncryptionKey,
     ObjectLock,
     PublicAccessBlock,
     Rule,
@@ -25,6 +26,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_s
     parse_object_lock,
     parse_policy,
     parse_public_access_block,
+    parse_public_grants,
+    parse_replication,
 )
 
 UNSET: Reading[Any] = Reading("unset")
@@ -108,13 +111,122 @@ def test_public_access_block() -> None:
     assert parse_public_access_block({"PublicAccessBlockConfiguration": {"BlockPublicAcls": False}}) is not None
 
 
-def test_public_policies_and_listings() -> None:
-    assert s3_judge.policy_status_check(of(False)).verdict is Verdict.PASSED
-    assert s3_judge.policy_status_check(of(True)).error_code == "bucket_public"
-    assert s3_judge.policy_status_check(UNSET).verdict is Verdict.PASSED
-    assert s3_judge.anonymous_check(True, "x").error_code == "bucket_public"
-    assert s3_judge.anonymous_check(False, "x").verdict is Verdict.PASSED
-    assert s3_judge.anonymous_check(None, "x").verdict is Verdict.UNKNOWN
+OPEN: dict[str, Any] = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}
+UNSUPPORTED: Reading[Any] = Reading("unsupported")
+
+
+@pytest.mark.parametrize(
+    ("status", "policy", "aws", "verdict"),
+    [
+        (of(True), UNSET, False, Verdict.FAILED),
+        (of(True), DENIED, True, Verdict.FAILED),
+        (of(False), of({"Statement": OPEN}), True, Verdict.PASSED),
+        (of(False), of({"Statement": OPEN}), False, Verdict.FAILED),
+        (UNSET, of({"Statement": OPEN}), False, Verdict.FAILED),
+        (DENIED, of({"Statement": OPEN}), True, Verdict.FAILED),
+        (UNSUPPORTED, of({"Statement": OPEN}), False, Verdict.FAILED),
+        (of(False), of({"Statement": []}), False, Verdict.PASSED),
+        (of(False), UNSET, False, Verdict.PASSED),
+        (UNSET, UNSET, True, Verdict.PASSED),
+        (of(False), DENIED, False, Verdict.UNKNOWN),
+        (of(False), DENIED, True, Verdict.PASSED),
+        (DENIED, DENIED, True, Verdict.UNKNOWN),
+        (DENIED, UNSET, True, Verdict.UNKNOWN),
+        (UNSUPPORTED, UNSUPPORTED, False, Verdict.UNSUPPORTED),
+    ],
+)
+def test_public_policies(status: Reading[bool], policy: Reading[dict[str, Any]], aws: bool, verdict: Verdict) -> None:
+    """That a policy is not public is believed of AWS only."""
+    found = s3_judge.policy_status_check(status, policy, "b", "", aws=aws)
+    assert found.verdict is verdict
+    assert found.error_code == ("bucket_public" if verdict is Verdict.FAILED else "")
+    if verdict is Verdict.UNKNOWN:
+        assert ("s3:GetBucketPolicyStatus" if aws else "s3:GetBucketPolicy ") in found.fix
+
+
+ALL_ON = PublicAccessBlock(True, True, True, True)
+
+
+def test_the_account_s_public_access_block() -> None:
+    def verdict(reading: Reading[PublicAccessBlock]) -> Verdict:
+        return s3_judge.account_block_check(reading, "111122223333").verdict
+
+    assert verdict(of(ALL_ON)) is Verdict.PASSED
+    assert verdict(of(PublicAccessBlock(True))) is Verdict.WARNING
+    assert verdict(UNSET) is Verdict.WARNING
+    assert verdict(DENIED) is Verdict.UNKNOWN
+    assert verdict(Reading("unknown", failure=Failure("endpoint_unreachable", "m", ""))) is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("grants", "block", "verdict"),
+    [
+        (of(()), UNSET, Verdict.PASSED),
+        (of(("READ to anybody",)), UNSET, Verdict.FAILED),
+        (of(("READ to anybody",)), DENIED, Verdict.FAILED),
+        (of(("READ to anybody",)), of(PublicAccessBlock(BlockPublicAcls=True)), Verdict.FAILED),
+        (of(("READ to anybody",)), of(ALL_ON), Verdict.WARNING),
+        (UNSET, of(ALL_ON), Verdict.UNKNOWN),
+        (DENIED, of(ALL_ON), Verdict.UNKNOWN),
+        (UNSUPPORTED, UNSUPPORTED, Verdict.UNSUPPORTED),
+    ],
+)
+def test_acls(grants: Reading[tuple[str, ...]], block: Reading[PublicAccessBlock], verdict: Verdict) -> None:
+    found = s3_judge.acl_check(grants, block)
+    assert found.verdict is verdict
+    assert found.error_code == ("bucket_public" if verdict is Verdict.FAILED else "")
+    assert not grants.value or "READ to anybody" in found.seen
+
+
+def test_acl_answers() -> None:
+    owner = {"Grantee": {"Type": "CanonicalUser", "ID": "abc"}, "Permission": "FULL_CONTROL"}
+    groups = "http://acs.amazonaws.com/groups"
+    everybody = [
+        {"Grantee": {"Type": "Group", "URI": f"{groups}/{name}"}, "Permission": permission}
+        for name, permission in (
+            ("global/AllUsers", "READ"),
+            ("global/AuthenticatedUsers", "WRITE"),
+            ("s3/LogDelivery", "WRITE"),
+        )
+    ]
+    assert parse_public_grants({"Grants": [owner]}) == ()
+    assert parse_public_grants({"Owner": {"ID": "abc"}, "Grants": []}) == ()
+    assert parse_public_grants({"Grants": [owner, *everybody]}) == (
+        "READ to anybody",
+        "WRITE to anybody with an AWS account",
+    )
+    assert parse_public_grants({}) is None
+
+
+@pytest.mark.parametrize(
+    ("reading", "verdict"),
+    [
+        (of(EncryptionKey("Enabled", True)), Verdict.PASSED),
+        (of(EncryptionKey("Enabled", True, of_aws=True)), Verdict.PASSED),
+        (of(EncryptionKey("Disabled")), Verdict.FAILED),
+        (of(EncryptionKey("PendingDeletion")), Verdict.FAILED),
+        (UNSET, Verdict.FAILED),
+        (DENIED, Verdict.UNKNOWN),
+    ],
+)
+def test_encryption_keys(reading: Reading[EncryptionKey], verdict: Verdict) -> None:
+    found = s3_judge.encryption_key_check(reading, "key-1")
+    assert found.verdict is verdict
+    assert found.error_code == ("encryption_key_unusable" if verdict is Verdict.FAILED else "")
+
+
+def test_replication() -> None:
+    rules = [
+        {"Status": "Enabled", "Destination": {"Bucket": "arn:aws:s3:::copies"}},
+        {"Status": "Disabled", "Destination": {"Bucket": "arn:aws:s3:::old"}},
+    ]
+    targets = parse_replication({"ReplicationConfiguration": {"Rules": rules}})
+    assert targets == ("arn:aws:s3:::copies",)
+    assert parse_replication({"ReplicationConfiguration": {"Rules": rules[1:]}}) is None
+    copied = s3_judge.replication_check(of(targets))
+    assert (copied.verdict, "copies" in copied.seen, bool(copied.fix)) == (Verdict.PASSED, True, True)
+    assert s3_judge.replication_check(UNSET).verdict is Verdict.PASSED
+    assert s3_judge.replication_check(DENIED).verdict is Verdict.UNKNOWN
 
 
 TLS_ONLY: dict[str, Any] = {

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import threading
 from collections.abc import Iterator
@@ -240,7 +241,16 @@ def test_a_store_that_ignores_what_it_does_not_know(told: ToldServer) -> None:
 def test_nobody_may_look(told: ToldServer) -> None:
     told.told = {"GET list-type": (200, listing("backups"), XML)}
     found = posture(told)
-    for name in ("encryption", "versioning", "object_lock", "public_access_block", "policy_status", "stale_uploads"):
+    for name in (
+        "encryption",
+        "versioning",
+        "object_lock",
+        "public_access_block",
+        "bucket_acl",
+        "policy_status",
+        "stale_uploads",
+        "replication",
+    ):
         assert found[name].verdict is Verdict.UNKNOWN, name
         assert found[name].fix.startswith("Allow s3:Get"), name
 
@@ -253,7 +263,30 @@ def test_nothing_is_set(told: ToldServer) -> None:
     assert found["object_lock"].verdict is Verdict.PASSED
     assert found["anonymous_listing"].error_code == "bucket_public", "it lists for everybody"
     assert found["conditional_create"].verdict is Verdict.UNKNOWN, "writing was not asked for"
-    assert [target for method, target in told.seen if method == "PUT"] == []
+    assert found["anonymous_reading"].error_code == "bucket_public", "nobody is told that there is no such object"
+    assert found["anonymous_writing"].error_code == "bucket_public", "nobody is told that there is no such upload"
+    assert all("uploadId=" in target for method, target in told.seen if method == "PUT"), "no object was put"
+
+
+@pytest.mark.parametrize(
+    ("answer", "first", "verdict"),
+    [
+        ((206, b"x"), True, Verdict.FAILED),
+        ((416, xml("InvalidRange")), True, Verdict.FAILED),
+        ((404, xml("NoSuchKey")), False, Verdict.FAILED),
+        ((403, xml("AccessDenied")), True, Verdict.PASSED),
+        ((403, xml("AccessDenied")), False, Verdict.UNKNOWN),
+        ((404, b"<html>"), False, Verdict.UNKNOWN),
+        ((503, xml("SlowDown")), True, Verdict.UNKNOWN),
+    ],
+)
+def test_what_is_read_without_credentials(
+    told: ToldServer, answer: tuple[int, bytes], first: bool, verdict: Verdict
+) -> None:
+    """AWS does not tell nobody that an object is missing, so that without one there nothing is learnt."""
+    bucket_of(told, GET=answer)
+    told.told["GET list-type"] = (200, listing("backups", *(["clusters/a/b"] if first else [])), XML)
+    assert posture(told)["anonymous_reading"].verdict is verdict
 
 
 def test_every_thing_is_asked_of_what_does_not_exist(told: ToldServer) -> None:
@@ -380,8 +413,8 @@ def test_what_is_known_of_stores(server: str, known: bool) -> None:
 class Scripted(S3Calls):
     """Answers each operation, or refuses it, as told; remembers what it was asked."""
 
-    def __init__(self, **answers: dict[str, Any] | BaseException) -> None:
-        options = {"provider": "aws", "bucket": "backups", "region": "eu-west-1"}
+    def __init__(self, *, owner: str = "", **answers: dict[str, Any] | BaseException) -> None:
+        options = {"provider": "aws", "bucket": "backups", "region": "eu-west-1", "bucket_owner": owner}
         super().__init__(None, s3_client.S3Settings.from_options(options, {}), threading.Event())
         self._answers = answers
         self.asked: list[tuple[str, dict[str, Any]]] = []
@@ -427,6 +460,16 @@ def test_the_owner() -> None:
     assert owner_check(Scripted(list_objects_v2=refused("throttled", "SlowDown")), "1", "").verdict is Verdict.UNKNOWN
 
 
+@pytest.mark.parametrize("account", ["111122223333", ""])
+def test_the_owner_that_the_location_names(account: str) -> None:
+    """A bucket in another account than the caller's is the common case; that it could be listed shows that it is there."""
+    calls = Scripted(owner="444455556666")
+    found = owner_check(calls, account, "p/")
+    assert found.verdict is Verdict.PASSED
+    assert "444455556666" in found.seen
+    assert calls.asked == []
+
+
 def test_a_marker_that_was_made_after_all_is_taken_back() -> None:
     right = next(one for one in rights(Aim(), "", aws=True, versioning=Reading("unset")) if one.id == "may_delete")
     calls = Scripted(delete_object={"DeleteMarker": True, "VersionId": "v1"})
@@ -460,6 +503,49 @@ def test_an_upload_is_aborted_when_the_task_is_ended() -> None:
     with pytest.raises(SystemExit):
         upload_round(calls, "k", look=False)
     assert calls.asked[-1][0] == "abort_multipart_upload"
+
+
+def pending_at(**ages: float) -> dict[str, Any]:
+    """A listing of unfinished uploads of a key, by their ids and ages in seconds."""
+    now = datetime.datetime.now(datetime.UTC)
+    uploads = [
+        {"Key": "k", "UploadId": name, "Initiated": now - datetime.timedelta(seconds=age)} for name, age in ages.items()
+    ]
+    other = {"Key": "k/other", "UploadId": "other", "Initiated": now}
+    return {"Bucket": "backups", "Uploads": [*uploads, other]}
+
+
+LOST = LocationError(Failure("endpoint_unreachable", "Lost.", "", transient=True, doubt="unknown"))
+
+
+@pytest.mark.parametrize("begun", [LOST, {}], ids=["no answer", "no id"])
+def test_an_upload_that_was_begun_without_an_answer_is_ended(begun: Any) -> None:
+    """Those of probes before this one are left to be swept, for they may be another's at work."""
+    listed = pending_at(mine=-1, older=60)
+    calls = Scripted(create_multipart_upload=begun, list_multipart_uploads=listed, abort_multipart_upload={})
+    seen, found = upload_round(calls, "k", look=False)
+    assert (found.id, found.verdict) == ("upload", Verdict.FAILED)
+    assert "may have been begun" not in found.seen
+    assert seen.echoed is None
+    asked = [(name, parameters) for name, parameters in calls.asked if name != "list_multipart_uploads"]
+    assert [name for name, _parameters in asked] == ["create_multipart_upload", "abort_multipart_upload"]
+    assert asked[1][1] == {"Key": "k", "UploadId": "mine"}
+
+
+@pytest.mark.parametrize("refuses", ["list_multipart_uploads", "abort_multipart_upload"])
+def test_an_upload_that_may_be_left_is_said(refuses: str) -> None:
+    answers: dict[str, Any] = {"list_multipart_uploads": pending_at(mine=-1), refuses: refused("store_error", "Odd")}
+    found = upload_round(Scripted(create_multipart_upload=LOST, **answers), "k", look=False)[1]
+    assert found.verdict is Verdict.FAILED
+    assert "An upload may have been begun" in found.seen
+
+
+@pytest.mark.parametrize(("status", "again"), [(0, False), (400, True), (500, False), (501, True), (503, False)])
+def test_an_upload_is_begun_again_only_where_the_first_surely_was_not(status: int, again: bool) -> None:
+    odd = LocationError(Failure("store_error", "Odd.", "", "Odd", status))
+    calls = Scripted(create_multipart_upload=odd)
+    assert upload_round(calls, "k", look=False)[1].verdict is Verdict.FAILED
+    assert [name for name, _parameters in calls.asked] == ["create_multipart_upload"] * (1 + again)
 
 
 def test_an_upload_that_cannot_be_aborted_is_said() -> None:

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import hashlib
+import threading
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +18,7 @@ import pytest
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.desired import Encryption, Retention, Wanted
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.registry import open_setup
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_client import S3Settings
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_lifecycle import NAMESPACE
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.setup import Outcome, Setup
@@ -214,6 +217,7 @@ def test_a_retention_that_got_stricter_after_the_look_stays(store: LateStore) ->
 
 def test_enabling_object_lock_keeps_a_retention_that_somebody_set_meanwhile(store: LateStore) -> None:
     store.kept["versioning"] = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    store.named = "AmazonS3"
     setup = setup_of(store.endpoint, provider="aws")
     plan = setup.plan(Wanted(object_lock_enabled=True))
     assert [change.setting for change in plan.changes] == ["object_lock_enabled"]
@@ -292,6 +296,99 @@ def test_whose_a_new_bucket_would_be_must_be_known(store: LateStore) -> None:
         setup.plan(Wanted(create_bucket=True))
     assert caught.value.code == "invalid_option"
     assert "sts_endpoint" in caught.value.hint
+
+
+@pytest.mark.parametrize("named", ["SeaweedFS 30GB 4.48", "nginx", ""])
+def test_a_store_is_not_aws_because_the_location_says_so(store: LateStore, named: str) -> None:
+    """It could delete a bucket with what is in it, or be behind a server that ends TLS."""
+    store.named = named
+    setup: Any = setup_of(store.endpoint, provider="aws")
+    with pytest.raises(StowageError) as caught:
+        setup.plan_removal()
+    assert caught.value.code == "unsupported_by_store"
+    seen = setup._see(Wanted(tls_only=True))
+    setup.close()
+    assert seen.aws is False
+    assert seen.sees_tls is ("SeaweedFS" in named)
+    assert {method for method, _target in store.seen} <= {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize(
+    ("provider", "endpoint", "named", "aws"),
+    [
+        ("aws", "", "", True),
+        ("aws", "https://s3.eu-west-1.amazonaws.com", "", True),
+        ("aws", "https://bucket.vpce-1a2b.s3.eu-west-1.vpce.amazonaws.com", "", True),
+        ("aws", "https://emulator.example.com", "AmazonS3", True),
+        ("aws", "https://emulator.example.com", "AmazonS3 2", False),
+        ("aws", "https://store.example.com", "", False),
+        ("minio", "https://store.example.com", "AmazonS3", False),
+    ],
+)
+def test_which_stores_are_aws(provider: str, endpoint: str, named: str, aws: bool) -> None:
+    settings = S3Settings.from_options({"provider": provider, "endpoint": endpoint, "bucket": "backups"}, {})
+    calls = S3Calls(None, settings, threading.Event())
+    calls.note_answer({"server": named})
+    assert calls.aws is aws
+
+
+class TakenStore(OddServer):
+    """Loses the answer to a new bucket, and then says that there is one. `own` are the ages of the caller's buckets."""
+
+    def __init__(self, code: str, own: dict[str, datetime.timedelta] | None) -> None:
+        super().__init__()
+        self.code = code
+        self.own = own
+        self.asked = 0
+
+    def choose(self, request: Handler) -> Answer:
+        path = urllib.parse.urlsplit(request.path)
+        if request.command == "PUT" and not path.query:
+            self.asked += 1
+            if self.asked == 1:
+                raise ConnectionResetError
+            return 409, xml(self.code), XML
+        if path.path == "/":
+            return (403, xml("AccessDenied"), XML) if self.own is None else (200, self._buckets(self.own), XML)
+        return (200, listing("backups"), XML) if self.asked else (404, xml("NoSuchBucket"), XML)
+
+    def _buckets(self, own: dict[str, datetime.timedelta]) -> bytes:
+        now = datetime.datetime.now(datetime.UTC)
+        listed = "".join(
+            f"<Bucket><Name>{name}</Name><CreationDate>{(now - age).isoformat()}</CreationDate></Bucket>"
+            for name, age in own.items()
+        )
+        return f"<ListAllMyBucketsResult><Buckets>{listed}</Buckets></ListAllMyBucketsResult>".encode()
+
+
+NOW, LATER = datetime.timedelta(0), datetime.timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("code", "own", "fails"),
+    [
+        ("BucketAlreadyOwnedByYou", None, ""),
+        ("BucketAlreadyExists", {"other": NOW, "backups": NOW}, ""),
+        ("BucketAlreadyExists", {"other": NOW}, "bucket_wrong_owner"),
+        ("BucketAlreadyExists", {}, "bucket_wrong_owner"),
+        ("BucketAlreadyExists", {"backups": LATER}, "outcome_unknown"),
+        ("BucketAlreadyExists", None, "outcome_unknown"),
+    ],
+)
+def test_a_bucket_whose_creation_was_answered_by_nothing(
+    code: str, own: dict[str, datetime.timedelta] | None, fails: str
+) -> None:
+    """Clouds share the names of buckets: what exists may have been somebody else's all along, and hidden."""
+    server = TakenStore(code, own)
+    setup = setup_of(server.endpoint)
+    try:
+        outcome = setup.apply(setup.plan(Wanted(create_bucket=True)))
+        assert (outcome.error.code if outcome.error else "") == fails
+        assert [change.setting for change in outcome.done] == ([] if fails else ["bucket"])
+        assert server.asked == 2
+    finally:
+        setup.close()
+        server.stop()
 
 
 class OnlyLists(OddServer):

@@ -15,21 +15,26 @@ from typing import Any
 import pytest
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.registry import open_location
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.probe import probe
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.prober import Aim
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.registry import open_location, open_prober
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.report import Verdict
 from testbed.pki import Authority, Pair
 
+ACCOUNT = b'{"AccountName": "backup"}'
 EMPTY = b"<ListBucketResult><Name>backups</Name><IsTruncated>false</IsTruncated></ListBucketResult>"
 
 
 class Empty(http.server.BaseHTTPRequestHandler):
-    """A bucket without objects."""
+    """A bucket without objects, of a store that says who asks as MinIO does."""
 
     def do_GET(self) -> None:
+        body = ACCOUNT if self.path == "/minio/admin/v3/accountinfo" else EMPTY
         self.send_response(200)
         self.send_header("Content-Type", "application/xml")
-        self.send_header("Content-Length", str(len(EMPTY)))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(EMPTY)
+        self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
         pass
@@ -141,3 +146,21 @@ def test_a_store_that_wants_a_client_certificate(zoo: Zoo) -> None:
     assert zoo.verdict(zoo.mutual, ca) in {"credentials_missing", "endpoint_unreachable"}
     other = zoo.other_ca.client("client", "stowage")
     assert zoo.verdict(zoo.mutual, ca, client=other) in {"credentials_invalid", "endpoint_unreachable"}
+
+
+def test_who_we_are_for_a_store_that_wants_a_client_certificate(zoo: Zoo) -> None:
+    ca, client = str(zoo.ca.pair.certificate), zoo.ca.client("client", "stowage")
+    location = {
+        "provider": "minio",
+        "endpoint": f"https://127.0.0.1:{zoo.mutual.server_address[1]}",
+        "bucket": "backups",
+        "ca_cert": ca,
+        "client_cert": str(client.certificate),
+        "client_key": str(client.key),
+        "auth": {"method": "access_key", "access_key": "a", "secret_key": "s"},
+    }
+    prober = open_prober(location, {}, Aim(access=frozenset({"list"})))
+    found = {check.id: check.verdict for check in probe(prober).checks}
+    prober.close()
+    assert found["identity"] is Verdict.PASSED
+    assert prober.identity()["user"] == "backup"

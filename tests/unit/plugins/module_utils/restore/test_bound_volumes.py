@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Volumes that another claim uses by now."""
+"""Volumes that another claim uses by now, or none."""
 
 from __future__ import annotations
 
@@ -49,3 +49,25 @@ def test_a_volume_in_use_stays_with_the_claim_that_uses_it(stage: Stage, policy:
     assert claim["reason"] == "its volume is in use by another claim: it is provisioned anew, without its data"
     assert claim["data_not_restored"]
     assert "volumeName" not in stage.cluster.state(CLAIMS)[b"n/old"]["spec"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "how"),
+    [({}, ""), ({"include_cluster_resources": "never"}, "a restore of both with ")],
+    ids=["with the volume", "without"],
+)
+@pytest.mark.parametrize("check", [True, False], ids=["plan", "run"])
+def test_a_claim_whose_volume_is_released_says_that_it_cannot_bind(
+    stage: Stage, selection: Tree, how: str, check: bool
+) -> None:
+    stage.cluster.add(VOLUMES, "lost", **{**volume("old"), "status": {"phase": "Released"}})
+    done = stage.restore(
+        archived(NAMESPACES, "n"),
+        archived(VOLUMES, "lost", **volume("old")),
+        archived(CLAIMS, "old", "n", spec={"volumeName": "lost"}),
+        selection=selection,
+        check=check,
+    )
+    line = done.line("persistentvolumeclaims", "old")
+    why = f"its volume is there but released; {how}existing_resource_policy: update lets it bind again"
+    assert (line["action"], line["reason"], line["warning"]) == ("created", why, True)

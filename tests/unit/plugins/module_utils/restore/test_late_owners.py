@@ -164,3 +164,39 @@ def test_what_waits_for_its_owner_is_reported_also_when_the_restore_ends_early(s
     assert done.result.error["error_code"] == "cluster_tls_untrusted"
     line = done.line("namespaces", "oil-prod")
     assert (line["action"], line["reason"]) == ("created", "its owners were not put back")
+
+
+SHOP: t.Final = {
+    "apiVersion": "example.com/v1",
+    "kind": "Shop",
+    "name": "shop",
+    "uid": "uid-of-shop",
+    "controller": True,
+}
+
+
+def controlled(of: Kind, name: str, space: str) -> Archived:
+    """An object that Tenant ``oil`` controls."""
+    owner = {"apiVersion": TENANTS.api_version, "kind": TENANTS.kind, "name": "oil", "uid": "old-tenants-oil"}
+    return archived(of, name, space, metadata={"ownerReferences": [{**owner, "controller": True}]})
+
+
+@pytest.mark.parametrize("of", [CONFIGMAPS, NAMESPACES], ids=["before it", "late"])
+def test_an_object_that_another_controller_has_taken_over_stays_with_it(stage: Stage, of: Kind) -> None:
+    """The API server takes one controller alone."""
+    stage.cluster.add(NAMESPACES, "oil-prod")
+    space = "oil-prod" if of is CONFIGMAPS else ""
+    name = "oil-prod" if of is NAMESPACES else "x"
+    metadata = {"name": name, "ownerReferences": [SHOP]} | ({"namespace": space} if space else {})
+    stage.cluster.put(of, {"metadata": metadata})
+    objects = [definition(TENANTS), archived(TENANTS, "oil"), archived(NAMESPACES, "oil-prod")]
+    objects = [pair for pair in objects if pair[0] is not of] + [controlled(of, name, space)]
+    done = stage.restore(*objects, existing_resource_policy="update")
+    assert done.result.phase == "Completed"
+    assert done.line(of.resource, name)["action"] == "updated"
+    found = stage.cluster.find(of, name, space)
+    assert found is not None
+    flags = {one["kind"]: one.get("controller") for one in found["metadata"]["ownerReferences"]}
+    assert flags == {"Shop": True, "Tenant": None}
+    again = stage.restore(*objects, existing_resource_policy="update")
+    assert (again.line(of.resource, name)["action"], again.writes) == ("unchanged", [])

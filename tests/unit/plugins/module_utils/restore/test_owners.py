@@ -61,7 +61,8 @@ def link(
 
 
 def test_a_restored_owner_s_new_uid_is_written_and_all_else_kept() -> None:
-    assert link(table(OwnerState.THERE, "new")).references == [{**reference(), "uid": "new"}]
+    for state in (OwnerState.THERE, OwnerState.DIFFERS):
+        assert link(table(state, "new")).references == [{**reference(), "uid": "new"}]
 
 
 def test_an_owner_is_named_by_a_version_that_is_served() -> None:

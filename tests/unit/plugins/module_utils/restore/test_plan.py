@@ -20,7 +20,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.owners
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.plan import Job, Planner, Prepared
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.target import Target
-from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.volumes import Volumes
+from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.volumes import Kept, Volumes
 
 if t.TYPE_CHECKING:
     from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.around import Surroundings
@@ -41,9 +41,9 @@ class Around:
         self.volume, self.uids = volume, uids
         self.services: list[str] = []
 
-    def holds_volume(self, volume: str, namespace: str, claim: str) -> bool:
+    def kept_volume(self, volume: str, namespace: str, claim: str) -> Kept | None:
         assert (namespace, claim) == ("n", "x")
-        return volume == self.volume
+        return Kept.YES if volume == self.volume else None
 
     def owner_uid(self, api_version: str, kind: str, namespace: str, name: str) -> str | None:
         assert (api_version, namespace) == ("v1", "n")
@@ -53,6 +53,9 @@ class Around:
     def served_version(self, api_version: str, kind: str) -> str:
         assert kind
         return api_version
+
+    def status_is_field(self, kind: Kind) -> bool:
+        return kind.group == "status.example.com"
 
     def note_service(self, tree: Tree) -> None:
         self.services.append(tree["metadata"]["name"])

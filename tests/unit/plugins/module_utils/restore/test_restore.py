@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.connection import PageTooLarge
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import compare, reset, update
 from support import fake_cluster
 from support.fake_cluster import CONFIGMAPS, NAMESPACES, SECRETS
 from support.fake_restores import Archived, Stage, archived
@@ -91,3 +92,41 @@ def test_a_token_that_cannot_be_looked_at_fails_its_secret_alone(stage: Stage) -
     assert (line["action"], line["code"]) == ("failed", "cluster_forbidden")
     assert "its token cannot be awaited" in line["reason"]
     assert done.fates()["configmaps/x"] == "created"
+
+
+JOBS: t.Final = fake_cluster.kind("jobs.batch", "Job")
+
+
+def test_an_object_of_another_form_than_its_kind_is_damage(stage: Stage) -> None:
+    stage.cluster.kinds.append(JOBS)
+    done = stage.restore(
+        archived(NAMESPACES, "shop"),
+        archived(JOBS, "j", "shop", status={"conditions": 5}),
+        archived(CONFIGMAPS, "a", "shop"),
+    )
+    line = done.line(JOBS.resource, "j")
+    assert (line["action"], line["code"]) == ("failed", "backup_damaged")
+    assert line["reason"] == "The archived object has not the form that its kind has."
+    assert done.fates()["configmaps/a"] == "created"
+
+
+@pytest.mark.parametrize(
+    ("room", "function", "damaged"),
+    [(compare, "compare", False), (update, "replacement", False), (reset, "reset", True)],
+)
+def test_a_defect_of_ours_is_not_told_as_damage(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, room: t.Any, function: str, damaged: bool
+) -> None:
+    def fail(*_words: t.Any, **_named: t.Any) -> t.Any:
+        raise TypeError("captured-data")
+
+    objects = [archived(NAMESPACES, "shop"), archived(CONFIGMAPS, "a", "shop", data={"a": "b"})]
+    stage.restore(*objects)
+    stage.cluster.add(CONFIGMAPS, "a", "shop", data={"a": "c"})
+    monkeypatch.setattr(room, function, fail)
+    done = stage.restore(*objects, existing_resource_policy="update")
+    line = done.line("configmaps", "a")
+    assert (line["action"], line["code"]) == ("failed", "backup_damaged" if damaged else "internal_error")
+    assert "captured-data" not in line["reason"]
+    assert damaged or "TypeError at test_restore.py:" in line["reason"]
+    assert done.result.phase == "PartiallyFailed"

@@ -35,6 +35,7 @@ RBAC = "rbac.authorization.k8s.io"
 ROLES = kind(f"clusterroles.{RBAC}", "ClusterRole", namespaced=False)
 BINDINGS = kind(f"clusterrolebindings.{RBAC}", "ClusterRoleBinding", namespaced=False)
 WIDGETS = kind("widgets.example.com", "Widget")
+GADGETS = kind("gadgets.example.com", "Gadget", namespaced=False)
 STORAGE = kind("storageclasses.storage.k8s.io", "StorageClass", namespaced=False)
 CRDS = kind("customresourcedefinitions.apiextensions.k8s.io", "CustomResourceDefinition", namespaced=False)
 
@@ -75,6 +76,7 @@ OBJECTS = [
     item(CRDS, "", "gadgets.example.com", spec={}),
     item(CRDS, "", "widgets.example.com", spec={}),
     item(WIDGETS, "a", "w"),
+    item(GADGETS, "", "g"),
     item(STORAGE, "", "nobody-s"),
 ]
 
@@ -147,6 +149,11 @@ def test_a_custom_resource_brings_its_definition_unless_that_is_excluded(reader:
         reader, included_resources=["widgets.example.com"], excluded_resources=["customresourcedefinitions"]
     )
     assert CRDS.resource not in without
+
+
+def test_a_cluster_scoped_custom_resource_brings_its_definition_too(reader: BackupReader) -> None:
+    found = wanted(reader, included_resources=["gadgets.example.com"])
+    assert found == {CRDS.resource: ["gadgets.example.com"], "namespaces": [], "gadgets.example.com": ["g"]}
 
 
 def test_namespaces_come_with_what_is_in_them_only_when_labels_select(reader: BackupReader) -> None:

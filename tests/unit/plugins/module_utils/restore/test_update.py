@@ -36,6 +36,26 @@ def test_the_live_revision_is_the_precondition_and_archived_values_count() -> No
     }
 
 
+@pytest.mark.parametrize(
+    ("archived", "live", "expected"),
+    [
+        ({"1": True}, {"2": True}, {"1": None, "2": True}),
+        ({"1": True}, {"2": None}, {"1": True, "2": None}),
+        ({"1": True}, {"1": True}, {"1": True}),
+        ({"1": True, "2": None}, {"1": None, "2": True}, {"1": None, "2": True}),
+        ({"1": None}, {"2": False}, {"1": None, "2": False}),
+        ({"1": True, "3": False}, {"2": True}, {"1": None, "3": False, "2": True}),
+    ],
+)
+def test_the_controller_that_an_object_has_stays_the_only_one(archived: Tree, live: Tree, expected: Tree) -> None:
+    def references(flags: Tree) -> list[Tree]:
+        return [{"uid": uid} | ({} if flag is None else {"controller": flag}) for uid, flag in flags.items()]
+
+    there = {"metadata": {"ownerReferences": references(live), "resourceVersion": "9"}}
+    body = replace("configmaps", {"metadata": {"ownerReferences": references(archived)}}, there)
+    assert body["metadata"]["ownerReferences"] == references(expected)
+
+
 def test_finalizers_and_owners_of_controllers_stay() -> None:
     live = {"metadata": {"finalizers": ["b"], "ownerReferences": [{"uid": "2"}], "resourceVersion": "9"}}
     body = replace("configmaps", {"metadata": {"finalizers": ["a"], "ownerReferences": [{"uid": "1"}]}}, live)

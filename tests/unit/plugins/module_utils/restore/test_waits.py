@@ -93,11 +93,11 @@ def test_definitions_are_waited_for_by_discovery(monkeypatch: pytest.MonkeyPatch
     answers = [nothing, nothing, all_of_it]
     monkeypatch.setattr(waits, "discover", lambda _connection: answers.pop(0))
     connection = t.cast("Connection", None)
-    assert waits.served(connection, Progress(), ["widgets.example.com"]) == (all_of_it, [])
+    assert waits.served(connection, Progress(), {"widgets.example.com": ("v1",)}) == (all_of_it, [])
     assert answers == []
     monkeypatch.setattr(waits, "discover", lambda _connection: all_of_it)
     monkeypatch.setattr(waits, "ESTABLISHED_SECONDS", 0.01)
-    late = waits.served(connection, Progress(), ["widgets.example.com", "gadgets.example.com"])
+    late = waits.served(connection, Progress(), {"widgets.example.com": (), "gadgets.example.com": ()})
     assert late == (all_of_it, ["gadgets.example.com"])
 
 
@@ -106,7 +106,7 @@ def test_definitions_are_waited_for_by_discovery(monkeypatch: pytest.MonkeyPatch
     [
         ([{"type": "NamesAccepted", "status": "False"}], "names that another"),
         ([{"type": "Established", "status": "False"}], "not established"),
-        ([{"type": "Established", "status": "True"}], "not served yet"),
+        ([{"type": "Established", "status": "True"}], "not served as archived yet"),
         (None, "deleted"),
     ],
 )

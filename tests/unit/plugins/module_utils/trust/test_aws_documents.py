@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure, LocationError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_documents as documents
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_parts
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_documents import Subject, Trusted
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change
 
@@ -160,6 +160,23 @@ class Iam:
         return {}
 
 
+class Half:
+    """A part that knows one kind of change."""
+
+    def __init__(self, iam: Iam, what: str) -> None:
+        self.iam: t.Any = iam
+        self.what = what
+
+    def plan(self) -> list[Change]:
+        return []
+
+    def plan_removal(self) -> list[Change]:
+        return []
+
+    def request(self, change: Change) -> aws_parts.Request | None:
+        return (self.iam, "put", {}) if change.what == self.what else None
+
+
 class Clock:
     """Time that passes while somebody waits."""
 
@@ -174,13 +191,12 @@ class Clock:
 
 
 def test_a_principal_that_is_not_known_yet_is_waited_for() -> None:
-    wanted = aws.Wanted("r", "b", "222222222222", "aws", (), ())
     change = Change("trust_policy", "r", {}, {})
-    iam: t.Any = Iam("MalformedPolicyDocument", "MalformedPolicyDocument")
-    aws.apply(iam, None, wanted, [change], clock=Clock(), patience=60)
+    iam = Iam("MalformedPolicyDocument", "MalformedPolicyDocument")
+    aws_parts.apply([Half(Iam(), "other"), Half(iam, "trust_policy")], [change], clock=Clock(), patience=60)
     assert iam.asked == 3
     for codes, patience in ((["MalformedPolicyDocument"] * 100, 20.0), (["AccessDenied"], 60.0)):
-        clock, again = Clock(), t.cast("t.Any", Iam(*codes))
+        clock, again = Clock(), Half(Iam(*codes), "trust_policy")
         with pytest.raises(LocationError):
-            aws.apply(again, None, wanted, [change], clock=clock, patience=patience)
+            aws_parts.apply([again], [change], clock=clock, patience=patience)
         assert clock.time <= patience

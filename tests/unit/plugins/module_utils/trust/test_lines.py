@@ -17,6 +17,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines im
     Line,
     Seen,
     Trial,
+    never,
     not_tried,
     prove,
     unproven,
@@ -82,6 +83,14 @@ def test_changes_take_time() -> None:
     assert clock.pauses == [0.5, 1.0, 2.0]
 
 
+def test_what_waiting_does_not_change_is_not_waited_for() -> None:
+    clock = Clock()
+    attempt = Trial("a", "refused", "x", lambda: never("nobody can"))
+    control = Trial("b", "refused", "x", answers(REFUSED), lambda: never("nobody can"))
+    assert [line.verdict for line in prove([attempt, control], clock, patience=60)] == ["unknown", "unknown"]
+    assert clock.pauses == []
+
+
 def test_patience_is_for_all_lines_together() -> None:
     clock = Clock()
     lines = prove([trial("allowed", [REFUSED]), trial("refused", [ALLOWED])], clock, patience=30)
@@ -105,13 +114,15 @@ def test_what_keeps_trust_from_being_proven() -> None:
     ]
     assert [line.id for line in unproven(lines, ())] == ["a"]
     assert [line.id for line in unproven(lines, {"b", "c"})] == ["a", "b"]
+    assert [line.id for line in unproven(lines, {"c", "nowhere"})] == ["a", "nowhere"]
+    assert unproven([], {"b"}) == [], "nothing is proven of what goes"
 
 
 def test_what_is_not_there_yet_is_never_passed() -> None:
-    def never() -> Seen:
+    def tried() -> Seen:
         raise AssertionError("it was tried")
 
-    (line,) = not_tried([Trial("a", "refused", "x", never)], "Nothing is there yet.")
+    (line,) = not_tried([Trial("a", "refused", "x", tried)], "Nothing is there yet.")
     assert (line.verdict, line.seen) == ("unknown", "Nothing is there yet.")
 
 

@@ -21,10 +21,12 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permi
     statements,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import (
+    MOST_OTHERS,
     PERMISSION_SETS,
     Operation,
     PermissionSet,
     grants,
+    other_clusters,
 )
 
 CLUSTERS = st.lists(st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True), min_size=1, max_size=3, unique=True)
@@ -104,6 +106,8 @@ def test_records_of_runs(name: PermissionSet) -> None:
     assert allows(found, "create", "b", mine) is (name == "writer")
     assert not allows(found, "read", "b", others)
     assert not allows(found, "create", "b", "fleet/workspaces/w/runs/r/expected.json")
+    assert allows(found, "list", "b", "fleet/workspaces/w/runs/r/a/") is (name == "writer")
+    assert not allows(found, "list", "b", "fleet/workspaces/w/runs/r/")
 
 
 @pytest.mark.parametrize("name", PERMISSION_SETS)
@@ -161,3 +165,10 @@ def test_what_is_no_cluster() -> None:
         with pytest.raises(StowageError) as caught:
             grants("writer", [name])
         assert caught.value.code == "invalid_name"
+
+
+def test_other_clusters_are_those_that_are_most_easily_let_in() -> None:
+    folders = ["prod-1", "a", "prod-10", "", "x{y}", "a/b", "prod-1-blue", "prod-2"]
+    assert other_clusters(folders, ["prod-1"]) == ("prod-1-blue", "prod-10", "a", "prod-2")
+    assert other_clusters(folders, ["prod-1", "prod-10", "prod-1-blue", "prod-2", "a"]) == ()
+    assert len(other_clusters((f"c{number}" for number in range(99)), ["prod-1"])) == MOST_OTHERS

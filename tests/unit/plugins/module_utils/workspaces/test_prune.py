@@ -21,6 +21,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._progress import Progress
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import prune
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.holding import Lease
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.leases import of_backup, of_cluster
 from ansible_collections.stowage.kubernetes.plugins.modules import backup_retention
 from support.archives import make_backup, put_foreign
 from support.memory_location import MemoryLocation
@@ -186,6 +188,31 @@ def test_orphans_are_swept_only_long_after_their_deadline(world: World) -> None:
     assert world.there() == ["b3", "b4", "b5", "strange", "veleros"]
     assert sorted(location.list_folders("clusters/east/restores/")) == ["kept", "veleros"]
     assert not world.run()["changed"]
+
+
+def test_old_links_of_leases_are_swept_and_the_last_stays(world: World) -> None:
+    location = world.location
+
+    def work(chain: str) -> None:
+        for _count in range(3):
+            with Lease(location, chain, Progress(), what="it", who="backup", shared="/backup-" in chain):
+                pass
+
+    cluster, there, gone = of_cluster("east", "uid"), of_backup("east", "b5"), of_backup("east", "deleted")
+    for chain in (cluster, there, gone):
+        work(chain)
+    location.create(f"{LEASES}/strange.txt", b"")
+    assert not world.run(keep_last=100)["changed"]
+    location.clock += 2 * DAY
+    assert world.run(keep_last=100, sweep=False)["retention"]["swept_leases"] == 0
+    assert world.run(keep_last=100, check=True)["retention"]["swept_leases"] == 16
+    swept = world.run(keep_last=100)
+    assert (swept["changed"], swept["retention"]["swept_leases"]) == (True, 16)
+    left = [key for key in sorted(location.objects) if "/leases/" in key]
+    assert left == [f"{LEASES}/strange.txt", f"{there}000000000000006.json", f"{cluster}000000000000006.json"]
+    assert not world.run(keep_last=100)["changed"]
+    work(cluster)
+    assert f"{cluster}000000000000012.json" in location.objects
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,131 @@
+# Copyright (c) 2026, Stowage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The policy of the key that a bucket is encrypted with: our statement in it. Private to the collection.
+
+Source: KMS's developer guide ("Allowing users in other accounts to use a KMS key", "Default key policy", the key
+``kms:ViaService``). Statements of others stay, those of the key's administrators among them, so that nobody is locked out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing as t
+
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations import s3_policy
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_documents as documents
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_iam import AwsApi
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_parts import Request
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change, in_use
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import Statement
+
+_POLICY: t.Final = "default"
+"""The only name that a key's policy can have."""
+
+
+@dataclasses.dataclass(frozen=True)
+class KeyWanted:
+    """What is to be there.
+
+    :param trust: ARN of the trust's role, which tells trusts apart.
+    :param statement: ours, ``None`` if the key's policy is somebody else's to change.
+    """
+
+    trust: str
+    arn: str
+    partition: str
+    statement: Statement | None
+
+    @property
+    def statements(self) -> list[Statement]:
+        """Ours in the key's policy."""
+        return documents.with_sids(self.trust, [("Key", self.statement)]) if self.statement else []
+
+
+def statement_for(principals: t.Iterable[str], use: Statement, condition: t.Mapping[str, t.Any]) -> Statement:
+    """Lets principals use a key as a statement of their own permissions says.
+
+    :param use: that statement.
+    :param condition: what narrows the principals.
+    """
+    return {
+        "Effect": "Allow",
+        "Principal": {"AWS": sorted(principals)},
+        "Action": use["Action"],
+        "Resource": "*",
+        "Condition": _both(use["Condition"], condition),
+    }
+
+
+def _both(one: t.Mapping[str, t.Any], other: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return {name: {**one.get(name, {}), **other.get(name, {})} for name in {**one, **other}}
+
+
+class KmsApi(AwsApi):
+    """What is asked of KMS about a key."""
+
+    absent = frozenset({"NotFoundException"})
+
+    def policy(self, arn: str) -> dict[str, t.Any]:
+        """A key's policy."""
+        found = json.loads(str(self.do("get_key_policy", KeyId=arn, PolicyName=_POLICY)["Policy"]))
+        return found if isinstance(found, dict) else {}
+
+
+def plan(wanted: KeyWanted, there: dict[str, t.Any]) -> list[Change]:
+    """What differs. Pure.
+
+    :raises StowageError: ``trust_in_use`` if the policy has, or would have, no statement of somebody else: it would let nobody
+        administer the key.
+    """
+    mine = documents.of_trust(there, wanted.trust)
+    if documents.same({"Statement": mine}, {"Statement": wanted.statements}, wanted.partition):
+        return []
+    if documents.placed(there, wanted.trust, []) is None:
+        raise in_use(wanted.arn, ["the key's policy lets nobody else administer it"])
+    return [Change("key_policy", wanted.arn, there, documents.placed(there, wanted.trust, wanted.statements))]
+
+
+class KeyPart:
+    """The key's part of a trust."""
+
+    def __init__(self, kms: KmsApi, wanted: KeyWanted) -> None:
+        self._kms = kms
+        self._wanted = wanted
+        self._error: LocationError | None = None
+        self._there = self._policy()
+
+    def plan(self) -> list[Change]:
+        """See :class:`~.aws_parts.Part`."""
+        if self._error is not None and self._wanted.statement:
+            raise self._error
+        return plan(self._wanted, self._there)
+
+    def plan_removal(self) -> list[Change]:
+        """See :class:`~.aws_parts.Part`. A key that is gone has nothing of ours."""
+        gone = self._error is not None and self._error.failure.store_code in self._kms.absent
+        if self._error is not None and self._wanted.statement and not gone:
+            raise self._error
+        return plan(dataclasses.replace(self._wanted, statement=None), self._there)
+
+    def request(self, change: Change) -> Request | None:
+        """See :class:`~.aws_parts.Part`. What others wrote in the meantime is kept."""
+        if change.what != "key_policy":
+            return None
+        mine = documents.of_trust(change.after, self._wanted.trust)
+        after = documents.placed(self._kms.policy(self._wanted.arn), self._wanted.trust, mine)
+        parameters = {"KeyId": self._wanted.arn, "PolicyName": _POLICY, "Policy": s3_policy.compact(after or {})}
+        return self._kms, "put_key_policy", parameters
+
+    def _policy(self) -> dict[str, t.Any]:
+        """Who wants nothing of the policy need not be allowed to read it."""
+        try:
+            return self._kms.policy(self._wanted.arn)
+        except LocationError as error:
+            if error.code != "permission_denied" and error.failure.store_code not in self._kms.absent:
+                raise
+            self._error = error
+            return {}

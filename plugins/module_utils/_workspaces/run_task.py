@@ -1,0 +1,179 @@
+# Copyright (c) 2026, Stowage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module ``workspace_run``: begins a run, records how a cluster's part went, and sums it up. Private to the collection."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import typing as t
+
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.create import create_once
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.shown import printable
+from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import unfit
+from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._reach import reach_location
+from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import recording, runs
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import Expected, RunPaths
+
+if t.TYPE_CHECKING:
+    from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
+
+Result = dict[str, t.Any]
+
+_REQUESTS: t.Final = 16
+_SHOWN: t.Final = 500
+_NEEDED: t.Final = {"started": "clusters", "pending": "cluster", "recorded": "cluster"}
+
+
+def run_workspace(task: Task) -> Result:
+    """Run the module.
+
+    :raises StowageError: ``invalid_option``, ``invalid_name``, ``run_exists``, ``run_not_found``, ``record_damaged``, and
+        location errors.
+    :raises TaskFailedError: ``run_partial``, ``run_failed``, with the sum.
+    """
+    params = task.params
+    paths = RunPaths(params["workspace"], params["run"])
+    state = params["state"]
+    needed = _NEEDED.get(state)
+    if needed and not params[needed]:
+        raise unfit(f"state: {state} needs {needed}.")
+    if params["cluster"]:
+        runs.check_cluster(params["cluster"])
+    if state == "recorded" and not params["outcome"]:
+        raise unfit("state: recorded needs outcome.")
+    clusters = runs.check_clusters(params["clusters"]) if state == "started" else ()
+    with reach_location(task) as location:
+        if state == "started":
+            return _start(task, location, paths, clusters)
+        if state == "finished":
+            return _finish(task, location, paths)
+        return (_ask if state == "pending" else _record)(task, location, paths)
+
+
+def _head(paths: RunPaths) -> Result:
+    return {"workspace": paths.workspace, "name": paths.run}
+
+
+def _start(task: Task, location: Location, paths: RunPaths, clusters: tuple[str, ...]) -> Result:
+    wanted = Expected(clusters, location.now(), printable(task.params["owner"] or "", 253))
+    there = _expected(location, paths)
+    changed = there is None
+    if there is None and not task.check:
+        try:
+            create_once(location, paths.expected, runs.write_expected(paths, wanted))
+        except StowageError as error:
+            if error.code != "key_exists":
+                raise
+            there, changed = _expected(location, paths), False
+    if there is not None and there.clusters != clusters:
+        raise _other_clusters(paths, there, clusters)
+    now = there or wanted
+    result: Result = {
+        "changed": changed,
+        "run": _head(paths) | {"started": now.started.isoformat(), "clusters_count": len(now.clusters)},
+    }
+    if task.diff:
+        after = "".join(f"{one}\n" for one in clusters)
+        result["diff"] = {"before": "" if changed else after, "after": after}
+    return result
+
+
+def _other_clusters(paths: RunPaths, there: Expected, clusters: tuple[str, ...]) -> StowageError:
+    left, more = sorted(set(there.clusters) - set(clusters)), sorted(set(clusters) - set(there.clusters))
+    parts = [f"without {', '.join(more[:5])}"] if more else []
+    parts += [f"with {', '.join(left[:5])}"] if left else []
+    return StowageError(
+        "run_exists",
+        f"The run {paths.run} of {paths.workspace} was begun {' and '.join(parts)}.",
+        "Give a run over other clusters another name (stowage_run).",
+        details={"only_then": left[:100], "only_now": more[:100]},
+    )
+
+
+def _expected(location: Location, paths: RunPaths) -> Expected | None:
+    try:
+        data = location.read(paths.expected, limit=runs.MAX_EXPECTED)
+    except StowageError as error:
+        if error.code == "key_not_found":
+            return None
+        raise
+    return runs.read_expected(data, paths)
+
+
+def _ask(task: Task, location: Location, paths: RunPaths) -> Result:
+    last = recording.last_record(location, paths, task.params["cluster"])
+    pending = not recording.is_done(last, allow_partial=task.params["allow_partial"])
+    return {"changed": False, "run": _head(paths) | {"pending": pending, "record": last.as_dict() if last else None}}
+
+
+def _record(task: Task, location: Location, paths: RunPaths) -> Result:
+    cluster, outcome = task.params["cluster"], task.params["outcome"]
+    if outcome["phase"] == runs.FAILED and not outcome["reason"] and not outcome["error_code"]:
+        raise unfit("outcome.phase: Failed needs outcome.reason.")
+    last = recording.last_record(location, paths, cluster)
+    record = recording.write_record(location, paths, cluster, outcome, last, check=task.check)
+    return {"changed": True, "run": _head(paths) | {"record": record.as_dict()}}
+
+
+def _finish(task: Task, location: Location, paths: RunPaths) -> Result:
+    expected = _expected(location, paths)
+    if expected is None:
+        raise StowageError(
+            "run_not_found",
+            f"{location.describe()} has no run {paths.run} of {paths.workspace}.",
+            "A run begins with state: started (the playbook workspace_start).",
+        )
+    last = runs.attempts(_keys(location, paths), paths)
+    asked = [(one, last[one]) for one in expected.clusters if one in last]
+    with concurrent.futures.ThreadPoolExecutor(_REQUESTS, "records") as pool:
+        records = list(pool.map(lambda each: recording.read_record(location, paths, *each), asked))
+    found = runs.sum_up(
+        expected,
+        {one.cluster: one for one in records},
+        allow_partial=task.params["allow_partial"],
+        unexpected=last,
+    )
+    return _judge(task, paths, expected, found)
+
+
+def _keys(location: Location, paths: RunPaths) -> t.Iterator[str]:
+    for number, info in enumerate(location.list(paths.folder)):
+        if number >= recording.MOST_KEYS:
+            raise StowageError("archive_hostile", f"{paths.folder} holds more than {recording.MOST_KEYS} files.")
+        yield info.key
+
+
+def _judge(task: Task, paths: RunPaths, expected: Expected, found: runs.Sum) -> Result:
+    """:raises TaskFailedError: ``run_partial``, ``run_failed``."""
+    ordered = sorted(found.records, key=lambda one: (one.cluster not in found.bad, one.cluster))
+    summary = _head(paths) | {
+        "phase": found.phase,
+        "started": expected.started.isoformat(),
+        "owner": expected.owner,
+        "counts": found.counts,
+        "clusters_count": len(found.records),
+        "clusters": [one.as_dict() for one in ordered[:_SHOWN]],
+        "failed_count": len(found.bad),
+        "unexpected": [printable(one, 253) for one in found.unexpected[:100]],
+    }
+    result: Result = {"changed": False, "run": summary}
+    if found.unexpected:
+        task.warn(f"{len(found.unexpected)} clusters have records in the run {paths.run} and were not expected.")
+    if not found.bad:
+        return result
+    first = next(one for one in ordered if one.cluster in found.bad)
+    why = f" {first.reason}" if first.reason else ""
+    message = (
+        f"The run {paths.run} of {paths.workspace} is {found.phase}: {len(found.bad)} of {len(found.records)} clusters failed,"
+        f" {first.cluster} ({first.phase}) among them.{why}"
+    )
+    if len(found.bad) <= (task.params["max_failures"] or 0) and found.phase != runs.FAILED:
+        task.warn(message)
+        return result
+    code = "run_failed" if found.phase == runs.FAILED else "run_partial"
+    hint = "Run it again by the same name: only what is missing or failed is done."
+    raise TaskFailedError(StowageError(code, message, hint), result)

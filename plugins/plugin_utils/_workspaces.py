@@ -1,0 +1,142 @@
+# Copyright (c) 2026, Stowage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the playbooks of workspaces work from. Private to the collection. Pure, but for the clock."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import (
+    definition,
+    members,
+    names,
+    restores,
+    schedule,
+)
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.definition import Workspace
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.recording import outcome_of as run_outcome
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.run_name import run_name
+
+__all__ = ["run_outcome", "run_table", "workspace_plan", "workspace_restores", "workspace_runs"]
+
+Plan = dict[str, t.Any]
+_SELECTION: t.Final[Plan] = {
+    "included_resources": None,
+    "excluded_resources": None,
+    "label_selector": None,
+    "or_label_selectors": None,
+    "include_cluster_resources": "auto",
+    "ignored_api_groups": None,
+}
+
+
+def workspace_plan(
+    definitions: t.Any,
+    groups: members.Groups,
+    chosen: str | t.Sequence[str] = names.ALL,
+    locations: t.Sequence[str] | None = None,
+    *,
+    strict: bool = True,
+    at_once: bool = False,
+) -> dict[str, Plan]:
+    """See the documentation of the filter.
+
+    :raises AnsibleFilterError: a definition makes no sense.
+    """
+    try:
+        workspaces = definition.read_workspaces(definitions, locations)
+        return {one.name: _plan(one, groups, strict, at_once) for one in members.choose(workspaces, chosen)}
+    except StowageError as error:
+        raise _failed(error) from None
+
+
+def _plan(one: Workspace, groups: members.Groups, strict: bool, at_once: bool) -> Plan:
+    scheduled = not at_once and schedule.read(one.schedule) is not None
+    return {
+        **_SELECTION,
+        **one.selection,
+        "hosts": members.members(one, groups, strict=strict),
+        "included_namespaces": list(one.namespaces) or None,
+        "excluded_namespaces": list(one.excluded_namespaces) or None,
+        "namespace_patterns": list(one.namespace_patterns) or None,
+        "namespace_selectors": list(one.namespace_selectors) or None,
+        "location": one.location,
+        "schedule": dict(one.schedule or {}) if scheduled else None,
+        "paused": one.paused and not at_once,
+        "retention": dict(one.retention) if one.retention else None,
+        "name_prefix": one.name_prefix or None,
+        "expires_in": one.expires_in or None,
+        "labels": {**one.labels, definition.WORKSPACE_LABEL: one.name},
+        "owner": one.owner,
+        "allow_partial": not one.failure.partial_backups,
+        "max_failures": one.failure.max_clusters,
+    }
+
+
+def workspace_runs(
+    plans: t.Mapping[str, Plan], given: t.Any = "", workflow: t.Any = "", job: t.Any = "", made: str = ""
+) -> dict[str, str]:
+    """See the documentation of the filter.
+
+    :raises AnsibleFilterError: a name makes no sense, or there is none.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    try:
+        called = {
+            name: run_name(
+                given=_word(given), workflow=_word(workflow), job=_word(job), made=made, plan=plan["schedule"], now=now
+            )
+            for name, plan in plans.items()
+        }
+    except StowageError as error:
+        raise _failed(error) from None
+    if nameless := [name for name, run in called.items() if not run]:
+        raise AnsibleFilterError(
+            f"invalid_option: Nothing says which run of {nameless[0]} is meant. Set stowage_run, the same in all playbooks of a run."
+        )
+    return called
+
+
+def run_table(run: t.Mapping[str, t.Any]) -> list[str]:
+    """See the documentation of the filter."""
+    counts = ", ".join(f"{count} {phase}" for phase, count in run["counts"].items() if count)
+    head = f"{run['workspace']}, run {run['name']}: {run['phase']} ({counts})"
+    width = max((len(one["cluster"]) for one in run["clusters"]), default=0)
+    lines = [
+        f"{one['cluster']:{width}}  {one['phase']:15}  {_said(one)}".rstrip()
+        for one in sorted(run["clusters"], key=lambda one: one["cluster"])
+    ]
+    more = run["clusters_count"] - len(lines)
+    return [head, *lines, *([f"… and {more} more clusters"] if more > 0 else [])]
+
+
+def _said(one: t.Mapping[str, t.Any]) -> str:
+    code, message = one["error_code"], one["reason"]
+    why = f"{code}: {message}" if code and not message.startswith(code) else message
+    found = "" if one["made"] or not one["backup"] else " (was there)"
+    return f"{one['backup']}{found}  {why}".strip()
+
+
+def workspace_restores(mapping: t.Any, options: t.Any = None, hosts: t.Sequence[str] | None = None) -> list[Plan]:
+    """See the documentation of the filter.
+
+    :raises AnsibleFilterError: the map or an option makes no sense.
+    """
+    try:
+        return restores.read_restores(mapping, options, hosts)
+    except StowageError as error:
+        raise _failed(error) from None
+
+
+def _word(value: t.Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _failed(error: StowageError) -> AnsibleFilterError:
+    return AnsibleFilterError(f"{error.code}: {error.message} {error.hint}".rstrip())

@@ -1,0 +1,283 @@
+# Copyright (c) 2026, Stowage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Workspaces are backed up by plays: nobody is left out silently, and what went wrong is said where it can be read."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from support.fleets import Fleet, inventory
+from support.plays import Plays
+
+Tree = dict[str, t.Any]
+BACKUP: t.Final = "stowage.kubernetes.workspace_backup"
+NAMES: t.Final = ("prod-1", "prod-2", "prod-3", "edge-1")
+WORKSPACES: t.Final[Tree] = {
+    "prod": {"clusters": ["prod-*"], "namespaces": [{"regex": "sho[p]"}], "owner": "Team Prod"},
+    "shop": {"clusters": ["prod-1", {"group": "edge"}], "namespaces": ["shop"], "labels": {"tier": "gold"}},
+}
+
+
+class World:
+    """A fleet, plays on it, and the directory that they write."""
+
+    def __init__(self, fleet: Fleet, plays: Plays, path: Path) -> None:
+        self.fleet = fleet
+        self.plays = plays
+        self.directory = path / "backups"
+
+    def run(self, *options: str, playbook: str = BACKUP, run: str = "r1") -> tuple[int, str]:
+        return self.plays.run(playbook, *(("-e", f"stowage_run={run}") if run else ()), "-f", "8", *options)
+
+    def records(self, workspace: str, run: str = "r1") -> dict[str, list[Tree]]:
+        """The records of each cluster, first to last."""
+        found: dict[str, list[Tree]] = {}
+        folder = self.directory / "workspaces" / workspace / "runs" / run
+        for path in sorted(folder.glob("*/*.json")):
+            found.setdefault(path.parent.name, []).append(json.loads(path.read_text(encoding="utf-8")))
+        return found
+
+    def phases(self, workspace: str, run: str = "r1") -> dict[str, list[str]]:
+        return {name: [one["phase"] for one in found] for name, found in self.records(workspace, run).items()}
+
+    def backups(self) -> dict[str, int]:
+        folder = self.directory / "clusters"
+        return {name: len(list((folder / name / "backups").glob("*/velero-backup.json"))) for name in NAMES}
+
+    def change(self, change: t.Callable[[Tree], None]) -> None:
+        """Change the inventory."""
+        document = json.loads(self.plays.inventory.read_text(encoding="utf-8"))
+        change(document["all"])
+        self.plays.inventory.write_text(json.dumps(document), encoding="utf-8")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> t.Iterator[World]:
+    fleet = Fleet(NAMES)
+    with fleet.running() as hosts:
+        plays = inventory(tmp_path, hosts, WORKSPACES, children={"edge": {"hosts": {"edge-1": None}}})
+        yield World(fleet, plays, tmp_path)
+        plays.end()
+
+
+LOST = {"error_code": "cluster_unreachable", "msg": "It is lost.", "hint": ""}
+"""What the inventory plugin sets for a cluster of which it knows nothing."""
+
+
+def test_all_clusters_of_all_workspaces_are_backed_up_once(world: World) -> None:
+    code, output = world.run()
+    assert code == 0, output
+    assert "prod, run r1: Completed (3 Completed)" in output
+    assert "shop, run r1: Completed (2 Completed)" in output
+    assert world.phases("prod") == {name: ["Completed"] for name in ("prod-1", "prod-2", "prod-3")}
+    assert world.phases("shop") == {name: ["Completed"] for name in ("edge-1", "prod-1")}
+    assert world.backups() == {"prod-1": 2, "prod-2": 1, "prod-3": 1, "edge-1": 1}
+    record = world.records("prod")["prod-2"][0]
+    assert record["cluster_uid"] == "uid-of-prod-2"
+    document = json.loads(
+        (world.directory / "clusters" / "prod-2" / "backups" / record["backup"] / "velero-backup.json").read_text(
+            encoding="utf-8"
+        )
+    )
+    assert document["spec"]["includedNamespaces"] == ["shop"]
+    labels = {"stowage.io/workspace": "prod", "stowage.io/run": "r1"}
+    assert labels.items() <= document["metadata"]["labels"].items()
+    expected = json.loads((world.directory / "workspaces/prod/runs/r1/expected.json").read_text(encoding="utf-8"))
+    assert (expected["clusters"], expected["owner"]) == (["prod-1", "prod-2", "prod-3"], "Team Prod")
+
+    before = sorted(world.directory.rglob("*"))
+    code, output = world.run()
+    assert code == 0, output
+    assert "changed=0" in output
+    assert sorted(world.directory.rglob("*")) == before
+
+
+def test_who_cannot_be_backed_up_is_named_and_done_again(world: World) -> None:
+    world.fleet.down.add("prod-1")
+    world.fleet.strangers.add("prod-2")
+    world.change(lambda everything: everything["hosts"].update({"prod-4": {}, "prod-5": {"stowage_error": LOST}}))
+    code, output = world.run("-e", "stowage_workspace=prod")
+    assert code == 2, output
+    assert "prod, run r1: PartiallyFailed (1 Completed, 4 Failed)" in output
+    codes = {name: found[-1]["error_code"] for name, found in world.records("prod").items()}
+    assert codes == {
+        "prod-1": "cluster_unreachable",
+        "prod-2": "cluster_unauthorized",
+        "prod-3": "",
+        "prod-4": "cluster_access_missing",
+        "prod-5": "cluster_unreachable",
+    }
+    assert world.records("prod")["prod-5"][0]["reason"] == "It is lost."
+    assert "4 of 5 clusters failed" in output
+
+    world.fleet.down.clear()
+    world.fleet.strangers.clear()
+    code, output = world.run("-e", "stowage_workspace=prod")
+    assert code == 2, output
+    assert "prod, run r1: PartiallyFailed (3 Completed, 2 Failed)" in output
+    assert world.phases("prod")["prod-1"] == ["Failed", "Completed"]
+    assert world.phases("prod")["prod-3"] == ["Completed"]
+    assert world.backups()["prod-3"] == 1
+
+
+def test_when_all_fail_the_run_is_summed_up_all_the_same(world: World) -> None:
+    world.fleet.down.update(NAMES)
+    code, output = world.run("-e", "stowage_workspace=shop")
+    assert code == 2, output
+    assert "shop, run r1: Failed (2 Failed)" in output
+    assert world.phases("shop") == {"edge-1": ["Failed"], "prod-1": ["Failed"]}
+
+
+def test_what_a_limit_leaves_out_is_missing(world: World) -> None:
+    code, output = world.run("-e", "stowage_workspace=prod", "--limit", "prod-2", run="")
+    assert code == 2, output
+    found = re.search(r"prod, run (20\d{6}T\d{6}Z-[0-9a-f]{4}): PartiallyFailed \(1 Completed, 2 Missing\)", output)
+    assert found, output
+    assert re.search(r"prod-1 +Missing +It has no record", output)
+    # The same run, by its name, without what is there already.
+    code, output = world.run("-e", "stowage_workspace=prod", run=found[1])
+    assert code == 0, output
+    assert world.backups() == {"prod-1": 1, "prod-2": 1, "prod-3": 1, "edge-1": 0}
+
+
+def test_the_parts_run_for_themselves_and_in_slices(world: World) -> None:
+    job = ("-e", "awx_workflow_job_id=4711", "-e", "stowage_workspace=prod")
+    parts = [f"stowage.kubernetes.workspace_{part}" for part in ("start", "clusters", "end")]
+    code, output = world.run(*job, playbook=parts[0], run="")
+    assert code == 0, output
+    # A slice sees its part of the inventory and nothing else; the other one is lost.
+    hosts: Tree = {}
+
+    def cut(everything: Tree) -> None:
+        hosts.update(everything["hosts"])
+        everything["hosts"] = {"prod-1": hosts["prod-1"]}
+        everything["children"] = {}
+
+    world.change(cut)
+    code, output = world.run(*job, playbook=parts[1], run="")
+    assert code == 0, output
+    world.change(lambda everything: everything.update(hosts=hosts))
+    code, output = world.run(*job, playbook=parts[2], run="")
+    assert code == 2, output
+    assert "prod, run 4711: PartiallyFailed (1 Completed, 2 Missing)" in output
+    code, output = world.run(*job, playbook=parts[1], run="")
+    assert code == 0, output
+    code, output = world.run(*job, playbook=parts[2], run="")
+    assert code == 0, output
+    assert world.backups()["prod-1"] == 1
+
+
+def test_the_parts_by_themselves_need_a_name(world: World) -> None:
+    for part in ("clusters", "end"):
+        code, output = world.run(playbook=f"stowage.kubernetes.workspace_{part}", run="")
+        assert code == 2, output
+        assert "Nothing says which run of prod is meant. Set stowage_run" in output
+
+
+def test_a_schedule_names_the_run_and_is_asked(world: World) -> None:
+    def nightly(everything: Tree) -> None:
+        everything["vars"]["stowage_workspaces"] = {
+            "prod": {"clusters": ["prod-1"], "schedule": {"cron": "0 2 * * *"}},
+            "rest": {"clusters": ["prod-2"], "schedule": {"preset": "weekly", "paused": True}},
+        }
+
+    world.change(nightly)
+    for _count in range(2):
+        code, output = world.run(run="")
+        assert code == 0, output
+        assert re.search(r"prod, run 20\d{6}T020000Z: Completed", output), output
+        assert "Paused, so nothing is done: rest" in output
+    assert world.backups() == {"prod-1": 1, "prod-2": 0, "prod-3": 0, "edge-1": 0}
+    code, output = world.run("-e", "workspace_now=true", run="")
+    assert code == 0, output
+    assert world.backups() == {"prod-1": 2, "prod-2": 1, "prod-3": 0, "edge-1": 0}
+
+
+def test_a_prediction_writes_nothing(world: World) -> None:
+    code, output = world.run("--check")
+    assert code == 0, output
+    assert list(world.directory.iterdir()) == []
+
+
+def test_nothing_begins_before_all_makes_sense(world: World) -> None:
+    wrong = {"dev": {"clusters": ["prod-1"]}, "prod": {"clusters": ["prod-*"], "namespaces": ["a", "b", "C"]}}
+    world.change(lambda everything: everything["vars"].update(stowage_workspaces=wrong))
+    code, output = world.run("-e", "stowage_workspace=dev")
+    assert code == 2, output
+    assert "stowage_workspaces.prod.namespaces[2]" in output
+    assert list(world.directory.iterdir()) == []
+
+
+def test_two_hosts_with_one_folder_begin_nothing(world: World) -> None:
+    world.change(lambda everything: everything["hosts"]["prod-2"].update(stowage_cluster_name="prod-1"))
+    code, output = world.run()
+    assert code == 2, output
+    assert "Two clusters of the run have the folder prod-1." in output
+
+
+def test_two_names_for_one_cluster_are_told(world: World) -> None:
+    def twin(everything: Tree) -> None:
+        everything["hosts"]["prod-2"] = everything["hosts"]["prod-1"]
+
+    world.change(twin)
+    code, output = world.run("-e", "stowage_workspace=prod")
+    assert code == 2, output
+    assert "prod-1 and prod-2 are one cluster (uid-of-prod-1)." in output
+
+
+def test_other_clusters_are_another_run(world: World) -> None:
+    assert world.run("-e", "stowage_workspace=prod")[0] == 0
+    world.change(lambda everything: everything["hosts"].update({"prod-4": {}}))
+    code, output = world.run("-e", "stowage_workspace=prod")
+    assert code == 2, output
+    assert "The run r1 of prod was begun without prod-4." in output
+
+
+def test_a_variable_that_cannot_be_evaluated_is_a_failed_record(world: World) -> None:
+    lost = "{{ lookup('ansible.builtin.file', '/not/there') }}"
+    world.change(lambda everything: everything["hosts"]["prod-1"].update(stowage_ca_cert=lost))
+    code, output = world.run("-e", "stowage_workspace=prod")
+    assert code == 2, output
+    assert "prod, run r1: PartiallyFailed (2 Completed, 1 Failed)" in output
+    assert "/not/there" in world.records("prod")["prod-1"][0]["reason"]
+
+
+def test_what_a_bucket_says_is_shown_and_nothing_more(world: World, tmp_path: Path) -> None:
+    code, output = world.run("-e", "stowage_workspace=shop", playbook="stowage.kubernetes.workspace_start")
+    assert code == 0, output
+    folder = world.directory / "workspaces" / "shop" / "runs" / "r1"
+    mark = tmp_path / "touched"
+    record = {
+        "format": "stowage-record/1",
+        "workspace": "shop",
+        "run": "r1",
+        "cluster": "edge-1",
+        "attempt": 1,
+        "phase": "Failed",
+        "written": "2026-11-26T02:00:00+00:00",
+        "location": "{{ 1 / 0 }}",
+        "reason": f"{{{{ lookup('ansible.builtin.pipe', 'touch {mark}') }}}} \x1b[31m red \x1b]0;title\x07"
+        + "x" * 5000,
+    }
+    (folder / "edge-1").mkdir()
+    (folder / "edge-1" / "1.json").write_text(json.dumps(record), encoding="utf-8")
+    code, output = world.run("-e", "stowage_workspace=shop", playbook="stowage.kubernetes.workspace_end")
+    assert code == 2, output
+    assert "shop, run r1: Failed (1 Failed, 1 Missing)" in output
+    assert "lookup('ansible.builtin.pipe'" in output
+    assert "\x1b" not in output
+    assert not mark.exists()
+    mapping = json.dumps({"workspace_restore_map": {"edge-1": "prod-1"}})
+    code, output = world.run(
+        "-e", "stowage_workspace=shop", "-e", mapping, playbook="stowage.kubernetes.workspace_restore"
+    )
+    assert code == 2, output
+    assert "The run r1 has no backup of edge-1 (Failed" in output
+    assert not mark.exists()

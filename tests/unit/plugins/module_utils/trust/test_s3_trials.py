@@ -1,0 +1,63 @@
+# Copyright (c) 2026, Stowage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which lines prove a permission set in an S3 bucket."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure, LocationError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import s3_trials, set_trials
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation
+
+
+class Tries:
+    """Somebody who may do everything, and what was tried."""
+
+    def __init__(self) -> None:
+        self.tried: list[tuple[Operation, str]] = []
+
+    def may(self, operation: Operation, path: str) -> Seen:
+        self.tried.append((operation, path))
+        return Seen(Answer.ALLOWED, "")
+
+    def action(self, operation: Operation) -> str:
+        return operation
+
+
+def listing(prefix: str, *folders: str) -> Any:
+    """A bucket that lists these clusters, or refuses."""
+
+    def once(operation: str, _what: str, **parameters: Any) -> dict[str, Any]:
+        assert (operation, parameters) == ("list_objects_v2", {"Prefix": f"{prefix}clusters/", "Delimiter": "/"})
+        if not folders:
+            raise LocationError(Failure(code="permission_denied", message="no", hint="no"))
+        return {"CommonPrefixes": [{"Prefix": f"{prefix}clusters/{one}/"} for one in folders]}
+
+    return types.SimpleNamespace(once=once, settings=types.SimpleNamespace(prefix=prefix))
+
+
+def test_clusters_that_are_there_are_tried_each() -> None:
+    me = Tries()
+    others = s3_trials.others_of(listing("fleet/", "prod-1", "prod-2", "a"), ["prod-1"])
+    assert others == ("a", "prod-2")
+    for trial in set_trials.proof(me, "writer", "prod-1", others):
+        trial.attempt()
+    tried = {path.split("/")[1] for operation, path in me.tried if operation == "read"}
+    assert tried == {"prod-1", "a", "prod-2"}
+    for other in others:
+        found = [operation for operation, path in me.tried if path.startswith(f"clusters/{other}/")]
+        assert found == ["list", "read", "create", "delete"]
+        assert all("{0}" in path for operation, path in me.tried if other in path and operation != "list"), (
+            "random keys"
+        )
+
+
+def test_where_none_is_known_one_that_is_not_there_is_tried() -> None:
+    assert s3_trials.others_of(listing("fleet/"), ["prod-1"]) == ()
+    ids = [trial.id for trial in set_trials.proof(Tries(), "writer", "prod-1")]
+    assert ids.count("other_cluster_read_refused") == 1
+    assert "other_cluster_read_refused" not in [one.id for one in set_trials.proof(Tries(), "writer", "prod-1", ())]

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, Stowage contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which backups of a run go into which clusters, and how."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import SELECTION, merge
+from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.restores import OPTIONS, read_restores
+from ansible_collections.stowage.kubernetes.plugins.modules import restore
+
+
+def test_each_source_has_its_target_and_options() -> None:
+    options = {"all": {"existing_resource_policy": "update"}, "b": {"included_namespaces": ["shop"]}}
+    found = read_restores({"a": "x", "b": "x", "gone": "y"}, options, ["x", "y"])
+    assert [(one["source"], one["target"]) for one in found] == [("a", "x"), ("b", "x"), ("gone", "y")]
+    assert found[0] == {**OPTIONS, "source": "a", "target": "x", "existing_resource_policy": "update"}
+    assert found[1] == {**found[0], "source": "b", "included_namespaces": ["shop"]}
+
+
+def test_options_are_those_of_the_module() -> None:
+    spec = merge(SELECTION, restore.ARGUMENTS)
+    assert {name: spec[name].get("default") for name in OPTIONS} == OPTIONS
+
+
+@pytest.mark.parametrize(
+    ("mapping", "options", "message"),
+    [
+        (None, None, "workspace_restore_map must be a dictionary"),
+        ({}, None, "workspace_restore_map must be a dictionary"),
+        ("same", None, "workspace_restore_map must be a dictionary"),
+        ({"a": "z"}, None, "workspace_restore_map.a names 'z', which is no host"),
+        ({"a": ["x"]}, None, "workspace_restore_map.a names"),
+        ({"a/b": "x"}, None, "'a/b' cannot be"),
+        ({"a": "x"}, [], "workspace_restore_options must be a dictionary."),
+        ({"a": "x"}, {"b": {}}, "workspace_restore_options.b is about no cluster"),
+        ({"a": "x"}, {"a": []}, "workspace_restore_options.a must be a dictionary."),
+        ({"a": "x"}, {"a": {"namespaces": []}}, "workspace_restore_options.a has 'namespaces'"),
+        ({"a": "x"}, {"all": {"included_namespaces": ["A"]}}, "workspace_restore_options.all: included_namespaces has"),
+    ],
+)
+def test_an_error_names_the_place(mapping: t.Any, options: t.Any, message: str) -> None:
+    with pytest.raises(StowageError) as caught:
+        read_restores(mapping, options, ["x", "y"])
+    assert caught.value.message.startswith(message)
