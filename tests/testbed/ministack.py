@@ -87,7 +87,7 @@ class MiniStack(S3Store):
         client: IAMClient = self._service("iam", account, ROOT_SECRET, None)
         return client
 
-    def _service(self, service: Any, access_key: str, secret_key: str, token: str | None) -> Any:
+    def _service(self, service: Any, access_key: str, secret_key: str, token: str | None, *, endpoint: str = "") -> Any:
         import boto3
         import botocore.session
         from botocore.config import Config
@@ -102,7 +102,7 @@ class MiniStack(S3Store):
             botocore_session=botocore.session.Session(session_vars=NO_SETTINGS),
         )
         config = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 1}, proxies={})
-        return session.client(service, endpoint_url=self.endpoint, verify=str(self.ca_cert), config=config)
+        return session.client(service, endpoint_url=endpoint or self.endpoint, verify=str(self.ca_cert), config=config)
 
     def root(self, service: str, account: str) -> Any:
         """A boto3 client of a service, as the root of an account."""
