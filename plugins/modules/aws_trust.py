@@ -231,7 +231,7 @@ options:
     description:
       - The file that keeps an access key of O(cluster_account.user) and its secret, as JSON with C(access_key) and C(secret_key), of mode 0600.
         If it is not there, or its key is disabled, a new key is made. Not set, keys are somebody else's to make.
-      - The proof is made with the key, unless O(controller_account) has credentials. O(cluster_account.auth) are those of somebody who may
+      - The proof is made with the key, and O(controller_account) has no credentials then. O(cluster_account.auth) are those of somebody who may
         manage the user's keys.
       - A user belongs to one such trust. Which of its two keys are ours is in its tag C(stowage-trust-keys); one that is in the file
         already counts as ours. O(state=absent) deletes them, and the file.
@@ -463,7 +463,9 @@ trust:
       type: dict
       sample: {method: assume_role, role_arn: "arn:aws:iam::222222222222:role/stowage-prod-1-writer", external_id: acme-7f3c}
     foreign:
-      description: Statements and policies of others in the role, which were left as they are.
+      description:
+        - Statements and policies of others in the role, and in the policies of the bucket and of its key if there are statements of ours. They
+          were left as they are.
       returned: if O(state=present) and O(render_only) is not set
       type: list
       elements: str

@@ -182,6 +182,33 @@ def test_wrong_keys_are_refused(ministack: MiniStack) -> None:
     assert listing(OTHER_ACCOUNT, ROOT_SECRET) == "AccessDenied"
 
 
+@pytest.mark.parametrize(("secure", "code"), [("false", "AccessDenied"), ("true", "")])
+def test_a_bucket_can_refuse_plain_http(ministack: MiniStack, session: Session, secure: str, code: str) -> None:
+    bucket = ministack.create_bucket(unique("plain"))
+    arns = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": arns}
+    condition = {"Bool": {"aws:SecureTransport": secure}}
+    allowed = allow("s3:*", arns, Principal={"AWS": session.arn})
+    ministack.client().put_bucket_policy(Bucket=bucket, Policy=document(allowed, {**deny, "Condition": condition}))
+    found = session.client._request_signer._credentials
+    keys = (found.access_key, found.secret_key, found.token)
+    plain: Any = ministack._service("s3", *keys, endpoint=ministack.plain_endpoint)
+    assert code_of(partial(plain.list_objects_v2, Bucket=bucket)) == code
+    assert bool(code_of(partial(session.client.list_objects_v2, Bucket=bucket))) is not bool(code)
+
+
+@pytest.mark.parametrize(("via", "code"), [("s3.us-east-1.amazonaws.com", ""), ("elsewhere", "AccessDenied")])
+def test_a_key_s_policy_is_asked(ministack: MiniStack, via: str, code: str) -> None:
+    bucket = ministack.create_bucket(unique("keyed"))
+    condition = {"StringEquals": {"kms:ViaService": via}}
+    use = allow("kms:GenerateDataKey", Principal={"AWS": f"arn:aws:iam::{BUCKET_ACCOUNT}:root"}, Condition=condition)
+    key = ministack.root("kms", BUCKET_ACCOUNT).create_key(Policy=document(use))["KeyMetadata"]["Arn"]
+    access, secret = ministack.user(BUCKET_ACCOUNT, unique("user"), document(allow(["s3:*", "kms:*"])))
+    client = ministack.client(access_key=access, secret_key=secret)
+    put = partial(client.put_object, Bucket=bucket, Key="a", ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
+    assert code_of(put) == code
+
+
 def test_another_version_is_refused(ministack: MiniStack, tmp_path: Any) -> None:
     import subprocess
     import sys
@@ -191,14 +218,14 @@ def test_another_version_is_refused(ministack: MiniStack, tmp_path: Any) -> None
     info = tmp_path / "ministack-1.5.34.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ministack\nVersion: 1.5.34\n")
-    command = [sys.executable, "-I", "-S", str(SERVER), str(tmp_path), "0"]
+    command = [sys.executable, "-I", "-S", str(SERVER), str(tmp_path), "0", "0"]
     done = subprocess.run(command, capture_output=True, text=True, env=plain_environment(), check=False)
     assert done.returncode == 1
     assert "1.5.34" in done.stderr
     assert "1.5.33" in done.stderr
 
 
-def test_it_listens_on_its_port_alone(ministack: MiniStack) -> None:
+def test_it_listens_on_its_ports_alone(ministack: MiniStack) -> None:
     from pathlib import Path
 
     assert ministack.process is not None
@@ -213,4 +240,4 @@ def test_it_listens_on_its_port_alone(ministack: MiniStack) -> None:
             fields = line.split()
             if fields[3] == "0A" and fields[9] in inodes:
                 listening.add(fields[1])
-    assert listening == {f"0100007F:{ministack._ports[0]:04X}"}
+    assert listening == {f"0100007F:{port:04X}" for port in ministack._ports}

@@ -6,6 +6,7 @@ enforces it. Each guard is taken away by hand, and the proof sees it."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,9 @@ def test_statements_of_others_stay(world: World) -> None:
     second.bucket, second.where = world.bucket, world.where
     second.present(**BY_POLICY, guard_rails={"tls_only": True})
     assert SOMEBODY in world.bucket_policy()
-    assert world.run(**BY_POLICY)["changed"] is False, "another trust of the bucket is not its own"
+    again = world.run(**BY_POLICY)
+    assert again["changed"] is False, "another trust of the bucket is not its own"
+    assert json.dumps(SOMEBODY) in again["trust"]["foreign"]
     second.run(state="absent", **BY_POLICY)
     assert set(verdicts(world.present(**BY_POLICY)).values()) == {"passed"}
     world.run(state="absent", **BY_POLICY)

@@ -137,6 +137,8 @@ def test_a_file_needs_a_user(world: Keys) -> None:
     assert world.run(**{**world.options, "cluster_account": role})["error_code"] == "invalid_option"
     shown = world.present(render_only=True, **world.options)["review"]
     assert f"aws iam create-access-key --user-name {world.user}" in shown
+    controller = {"account": WORKLOAD_ACCOUNT, "auth": world.auth(world.keys)}
+    assert world.run(**world.options, controller_account=controller)["error_code"] == "invalid_option"
     lost = {**world.options, "secret_path": "/nowhere/at/all.json"}
     assert world.run(**lost)["error_code"] == "invalid_option"
     assert world.there() == {}

@@ -95,7 +95,7 @@ class MiniStack(S3Store):
         """Where an apiserver has tokens checked, for a cluster of EKS whose tag `testbed:secret` is this."""
         return f"{self.endpoint}/_ministack/eks-auth/{account}/{self.region}/{cluster}/{secret}"
 
-    def _service(self, service: Any, access_key: str, secret_key: str, token: str | None) -> Any:
+    def _service(self, service: Any, access_key: str, secret_key: str, token: str | None, *, endpoint: str = "") -> Any:
         import boto3
         import botocore.session
         from botocore.config import Config
@@ -110,7 +110,7 @@ class MiniStack(S3Store):
             botocore_session=botocore.session.Session(session_vars=NO_SETTINGS),
         )
         config = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 1}, proxies={})
-        return session.client(service, endpoint_url=self.endpoint, verify=str(self.ca_cert), config=config)
+        return session.client(service, endpoint_url=endpoint or self.endpoint, verify=str(self.ca_cert), config=config)
 
     def root(self, service: str, account: str) -> Any:
         """A boto3 client of a service, as the root of an account."""

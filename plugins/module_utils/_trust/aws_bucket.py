@@ -181,6 +181,11 @@ class BucketPart:
         named = wanted.holder and other
         self._party = other.inline_of(*wanted.holder, wanted.policy_name) if named and wanted.holder and other else None
 
+    @property
+    def strangers(self) -> list[t.Any]:
+        """Statements of others beside ours."""
+        return documents.not_of_trust(self._there, self._wanted.trust) if self._wanted.statements else []
+
     def plan(self) -> list[Change]:
         """See :class:`~.aws_parts.Part`."""
         if self._error is not None and self._wanted.statements:

@@ -249,12 +249,17 @@ def of_trust(document: t.Mapping[str, t.Any] | None, role_arn: str) -> list[t.An
     return [one for one in s3_policy.statements(document) if _sid(one).startswith(start)]
 
 
+def not_of_trust(document: t.Mapping[str, t.Any] | None, role_arn: str) -> list[t.Any]:
+    """The statements of others, those of other trusts among them."""
+    mine = of_trust(document, role_arn)
+    return [one for one in s3_policy.statements(document) if one not in mine]
+
+
 def placed(
     document: t.Mapping[str, t.Any] | None, role_arn: str, ours: t.Sequence[Statement]
 ) -> dict[str, t.Any] | None:
     """A policy with a trust's statements instead of those it had, and all others as they were; ``None`` if none is left."""
-    mine = of_trust(document, role_arn)
-    left = [*(one for one in s3_policy.statements(document) if one not in mine), *ours]
+    left = [*not_of_trust(document, role_arn), *ours]
     return {**(document or {"Version": "2012-10-17"}), "Statement": left} if left else None
 
 

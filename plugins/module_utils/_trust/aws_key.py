@@ -98,6 +98,11 @@ class KeyPart:
         self._error: LocationError | None = None
         self._there = self._policy()
 
+    @property
+    def strangers(self) -> list[t.Any]:
+        """Statements of others beside ours."""
+        return documents.not_of_trust(self._there, self._wanted.trust) if self._wanted.statement else []
+
     def plan(self) -> list[Change]:
         """See :class:`~.aws_parts.Part`."""
         if self._error is not None and self._wanted.statement:

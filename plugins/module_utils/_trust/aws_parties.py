@@ -74,10 +74,9 @@ class Parties:
         return self._known[party]
 
     def hand_out(self, keys: Keys) -> None:
-        """Keys that were made are those of who is trusted, unless the controller has others."""
+        """Keys that were made are those of who is trusted."""
         self._task.hide(keys.secrets())
-        if not self._given("controller_account").get("auth"):
-            self._known["controller_account"] = keys
+        self._known["controller_account"] = keys
 
     def _learn(self, party: Party) -> Keys:
         ambient = party == "location_account"

@@ -74,7 +74,7 @@ class AwsTrust:
         if not task.check:
             apply(parts.all, changes, clock=TaskClock(task), patience=request.patience)
             of_keys = [keys.make(one) if keys and not retires(one) else one for one in of_keys]
-        return self._told(wanted, parts.role.found, [*changes, *of_keys], keys)
+        return self._told(wanted, parts, [*changes, *of_keys], keys)
 
     def _removed(self, parts: _Parts, keys: UserKeys | None) -> dict[str, t.Any]:
         of_keys = keys.plan_removal() if keys else []
@@ -91,7 +91,7 @@ class AwsTrust:
         """Removes temporary files."""
         self._trust.close()
 
-    def _told(self, wanted: Wants, found: aws.Found, changes: list[Change], keys: UserKeys | None) -> dict[str, t.Any]:
+    def _told(self, wanted: Wants, parts: _Parts, changes: list[Change], keys: UserKeys | None) -> dict[str, t.Any]:
         kept = keys.kept() if keys else None
         if kept:
             self._parties.hand_out(kept)
@@ -104,8 +104,7 @@ class AwsTrust:
             lines = prove(trials, TaskClock(self._task), patience=self._request.patience)
         if keys and not self._task.check:
             changes = self._retired(changes, lines, keys)
-        role = found.role if wanted.by_role else None
-        strangers = [*documents.foreign(role.trust), *(sorted(role.inline.keys() - {aws.INLINE}))] if role else []
+        role = parts.role.found.role if wanted.by_role else None
         if role and documents.gone(role.trust):
             self._task.warn(f"The trust policy of {wanted.role.name} names roles or users that were deleted.")
         return result_of(
@@ -114,7 +113,7 @@ class AwsTrust:
             changes,
             lines,
             auth={**self._auth(wanted), **({"access_key": kept.access_key} if kept else {})},
-            foreign=[json.dumps(one) if isinstance(one, dict) else f"policy {one}" for one in strangers],
+            foreign=[json.dumps(one) if isinstance(one, dict) else f"policy {one}" for one in parts.strangers()],
             documents=wanted.documents,
         )
 
@@ -202,6 +201,12 @@ class _Parts:
     def all(self) -> list[Part]:
         """Those that there are."""
         return [part for part in (self.role, self._bucket, self._pods, self._key) if part is not None]
+
+    def strangers(self) -> list[t.Any]:
+        """Statements of others, and names of policies in the role."""
+        role = self.role.found.role if self._wanted.by_role else None
+        found = [*documents.foreign(role.trust), *(sorted(role.inline.keys() - {aws.INLINE}))] if role else []
+        return [*found, *self._bucket.strangers, *(self._key.strangers if self._key else [])]
 
     def plan(self) -> list[Change]:
         """What names a role comes after the role, but for what says where pods get it."""

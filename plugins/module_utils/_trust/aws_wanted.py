@@ -189,6 +189,10 @@ def _keys(given: _Given) -> KeysWanted | None:
     kind, user = given.parties.holder or ("", "")
     if path and kind != "user":
         raise unfit("secret_path needs cluster_account.user, whose access key is kept there.")
+    if path and (given.params["controller_account"] or {}).get("auth"):
+        raise unfit(
+            "With secret_path the proof is made with the key that is kept there, not with controller_account.auth."
+        )
     return KeysWanted(given.request.name, user, path, bool(given.params["rotate"])) if path else None
 
 
