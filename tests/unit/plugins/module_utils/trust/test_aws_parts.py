@@ -121,7 +121,8 @@ def test_only_who_is_meant_is_let_in_by_the_bucket() -> None:
         assert one["Condition"]["StringEquals"] == {"aws:PrincipalOrgID": "o-a"}
         assert one["Condition"]["ArnEquals"] == {"aws:PrincipalArn": ["arn:aws:iam::111111111111:role/a"]}
     (listed,) = [one for one in found if one["Action"] == ["s3:ListBucket"]]
-    assert listed["Condition"]["StringLike"] == {"s3:prefix": ["fleet/clusters/prod-1/*"]}
+    records = "fleet/workspaces/*/runs/*/prod-1/*"
+    assert listed["Condition"]["StringLike"] == {"s3:prefix": ["fleet/clusters/prod-1/*", records]}
     assert len({one["Sid"] for one in found}) == len(found)
 
 
