@@ -106,16 +106,20 @@ options:
   cluster_auth:
     description:
       - How the credential of the cluster is got, and got again when it has ended.
-      - V(kubeconfig), or nothing, takes it from the options above.
+      - V(kubeconfig) takes it from the options above.
       - V(capi) reads it from O(kubeconfig_secret) in another cluster, the management cluster of the Cluster API. The options above are
         then about the management cluster, and none of them counts for the cluster itself. When the cluster no longer takes the
         credential, the Secret is read again.
+      - V(eks) asks AWS for the address and the certificate authority of O(eks), and makes a token as C(aws eks get-token) does, without
+        that command, and a new one when it has ended. O(kubeconfig), O(context), O(host) and credentials are not set then.
       - A kubeconfig in a Secret is somebody else's. It is refused if it runs a command (C(exec), C(auth-provider)) or names a file of
         the machine that the task runs on.
     type: str
     choices:
       - kubeconfig
       - capi
+      - eks
+    default: kubeconfig
     version_added: 0.2.0
   kubeconfig_secret:
     description:
@@ -139,6 +143,37 @@ options:
           - The key of the Secret that holds the kubeconfig.
         type: str
         default: value
+  eks:
+    description:
+      - A cluster of Amazon EKS. Needs C(eks:DescribeCluster), an access entry in the cluster, and the Python package boto3.
+      - Required with O(cluster_auth=eks), and of no use without it.
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      name:
+        description:
+          - Its name.
+        type: str
+        required: true
+      region:
+        description:
+          - Its region.
+        type: str
+        required: true
+      endpoint:
+        description:
+          - URL of the EKS API, if it is not AWS's own of the region. Credentials of the environment are not used there.
+        type: str
+      ca_cert:
+        description:
+          - File with the PEM certificates of the authorities that AWS's certificates are checked against.
+        type: path
+  eks_auth:
+    description:
+      - Who asks AWS, and is known to the cluster. Takes what the option C(location.auth) of provider V(aws) takes, apart from C(account).
+      - If not set, C(default_chain), which are the environment, a profile, or the machine's role.
+    type: dict
+    version_added: 0.2.0
   expected_cluster_uid:
     description:
       - UID of the namespace C(kube-system), which identifies a cluster.

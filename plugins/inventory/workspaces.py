@@ -13,8 +13,8 @@ version_added: 0.2.0
 author:
   - Stowage contributors (@stowage)
 description:
-  - Makes a host of each cluster that is found in kubeconfigs, in management clusters of the Cluster API, or in a list, and a group of each
-    workspace. A cluster may be in several workspaces.
+  - Makes a host of each cluster that is found in kubeconfigs, in management clusters of the Cluster API, at Amazon EKS, or in a list, and a group
+    of each workspace. A cluster may be in several workspaces.
   - The file's name ends in C(workspaces.yml) or C(workspaces.yaml).
   - Hosts hold references only, to a path, a context, a Secret; never a credential or a kubeconfig's content. The roles of this collection
     take what they need to reach the cluster from these variables, and so may a static inventory that sets them.
@@ -27,9 +27,10 @@ description:
     with the variable C(stowage_error), and so is each cluster that a workspace names and no source has. The roles fail on such hosts, so
     that no cluster is left out in silence.
 notes:
-  - A host gets C(stowage_cluster_auth) (C(kubeconfig) or C(capi)), C(stowage_source), C(stowage_cluster_labels), and as far as it is known
+  - A host gets C(stowage_cluster_auth) (C(kubeconfig), C(capi) or C(eks)), C(stowage_source), C(stowage_cluster_labels), and as far as it is known
     C(stowage_kubeconfig), C(stowage_context), C(stowage_kubeconfig_cluster) (the name of the context's cluster),
-    C(stowage_kubeconfig_secret), C(stowage_capi_cluster) (C(namespace) and C(name)) and C(stowage_cluster_uid). These are what O(hostname),
+    C(stowage_kubeconfig_secret), C(stowage_capi_cluster) (C(namespace) and C(name)), C(stowage_eks) (C(name) and C(region)) and
+    C(stowage_cluster_uid). These are what O(hostname),
     O(compose), O(groups) and O(keyed_groups) can use.
   - Interpreter and connection are up to the play. The playbooks of this collection set both.
   - Labels of clusters of the Cluster API are set by whoever may write there. What must not be chosen by them belongs into
@@ -47,7 +48,7 @@ options:
       - stowage.kubernetes.workspaces
   sources:
     description:
-      - Where clusters come from, by name. Each takes exactly one of C(kubeconfig), C(capi) and C(clusters), and beside it C(labels),
+      - Where clusters come from, by name. Each takes exactly one of C(kubeconfig), C(capi), C(eks) and C(clusters), and beside it C(labels),
         C(label_patterns) and C(hostname).
       - C(kubeconfig) makes a host of each context. C(paths) is a list of files, globs and folders (all files in them that are not hidden);
         relative ones begin at the inventory file. Instead of it, C(env) names a variable of the environment that holds the path. The path
@@ -57,6 +58,10 @@ options:
         token or a client certificate. C(namespaces) and C(excluded_namespaces) are names and patterns, C(label_selector) is as for
         C(kubectl --selector). The account needs C(list) on C(clusters.cluster.x-k8s.io), in the named namespaces or, if there are patterns
         or none, in all of them. The roles need C(get) on the Secrets C(<cluster>-kubeconfig).
+      - C(eks) makes a host of each cluster of Amazon EKS in C(regions) that fits C(clusters) and not C(excluded_clusters), which are names and
+        patterns. It needs C(eks:ListClusters) and the Python package boto3. C(auth) says who asks, as C(location.auth) of provider V(aws)
+        does; if not set, the environment or the machine's role. It is no variable of the hosts, so set C(stowage_eks_auth) for tasks. They
+        need C(eks:DescribeCluster) and an access entry in the cluster. C(endpoint) and C(ca_cert) are for an endpoint of your own.
       - C(clusters) is a dictionary of clusters by name, each with C(kubeconfig), C(context), C(cluster_uid), C(labels) and, for one that is
         reached by a Secret in the cluster that these are about, C(kubeconfig_secret).
       - C(labels) are labels of all of a source's clusters, C(label_patterns) regular expressions whose named groups become labels when they
@@ -134,6 +139,19 @@ workspaces:
 cache: true
 cache_plugin: ansible.builtin.jsonfile
 cache_connection: ~/.cache/stowage-inventory
+
+---
+# cloud.workspaces.yml: clusters of Amazon EKS. Who asks is in the environment, such as that of AWX's credential for AWS.
+plugin: stowage.kubernetes.workspaces
+sources:
+  cloud:
+    eks:
+      regions: [eu-west-1, eu-central-1]
+      clusters: [prod-*]
+    hostname: stowage_eks.name ~ '-' ~ stowage_eks.region
+workspaces:
+  production:
+    clusters: [prod-*]
 
 ---
 # awx.workspaces.yml: one kubeconfig of all clusters, in a file that a credential of AWX injects. With

@@ -130,7 +130,7 @@ CLUSTER: t.Final[ArgumentSpec] = {
     },
     "impersonate_user": {"type": "str"},
     "impersonate_groups": {"type": "list", "elements": "str"},
-    "cluster_auth": {"type": "str", "choices": ["kubeconfig", "capi"]},
+    "cluster_auth": {"type": "str", "choices": ["kubeconfig", "capi", "eks"], "default": "kubeconfig"},
     # A reference, and nothing that would have to be masked; so is the key in it.
     "kubeconfig_secret": {
         "type": "dict",
@@ -141,6 +141,17 @@ CLUSTER: t.Final[ArgumentSpec] = {
             "key": {"type": "str", "default": "value", "no_log": False},
         },
     },
+    "eks": {
+        "type": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "region": {"type": "str", "required": True},
+            "endpoint": {"type": "str"},
+            "ca_cert": {"type": "path"},
+        },
+    },
+    # Checked as a location's auth is; what is secret in it is masked by its names.
+    "eks_auth": {"type": "dict"},
     "expected_cluster_uid": {"type": "str"},
 }
 

@@ -36,10 +36,17 @@ def reach_location(task: Task) -> t.Iterator[Location]:
 def reach_cluster(task: Task) -> t.Iterator[Connection]:
     """A connection to the cluster that the options name, open until the end of the block. Nothing is sent yet.
 
-    :raises StowageError: ``cluster_access_missing``, ``cluster_access_invalid``, ``dependency_missing``.
+    :raises StowageError: ``cluster_access_missing``, ``cluster_access_invalid``, ``dependency_missing``; where the cluster's
+        kubeconfig lies in another one, or a cloud gives it, whatever goes wrong there.
     """
     task.hide(access_secrets(task.params, task.environ))
-    connection = Connection.open(ClusterAccess.from_params(task.params, task.environ), progress=task.progress)
+    access = ClusterAccess.from_params(task.params, task.environ)
+    issue = None
+    if access.issued:  # what knows AWS is loaded for its clusters only
+        from ansible_collections.stowage.kubernetes.plugins.module_utils._eks import eks_issue
+
+        issue = eks_issue(task.params, task.environ)
+    connection = Connection.open(access, progress=task.progress, issue=issue)
     task.hide(connection.secrets)
     try:
         yield connection

@@ -41,8 +41,10 @@ _SIGNATURE: t.Final = re.compile(r"\bsig=([^&\s'\"]+)")  # of a SAS, in a URL or
 _LINE: t.Final = re.compile(r"""(?i)(?:password|secret|token|key-data)["']?\s*[:=]\s*["']?([^"'\s,}]+)""")
 _SHORTEST: t.Final = 4
 """Characters of a value that is masked on suspicion only. Of a known option, any value is masked."""
-_PARTIES: t.Final = frozenset({"location_account", "cluster_account", "controller_account", "verify_as"})
-"""Options of trust that say who logs in, each like a location's ``auth``."""
+_PARTIES: t.Final = frozenset(
+    {"location_account", "cluster_account", "controller_account", "verify_as", "eks", "eks_auth"}
+)
+"""Options that say who logs in, each like a location's ``auth``."""
 _KUBECONFIGS: t.Final = frozenset({"kubeconfig", "kubeconfig_secret"})
 """The second is a reference, unless somebody takes it for the first."""
 _DOCUMENTS: t.Final = frozenset({"session_policy"})

@@ -18,8 +18,9 @@ from support.aws import allow, document
 from support.azure import World
 from support.leaks import files, leaks
 from support.plays import Plays
-from testbed import Azurite, MinIO, MiniStack
+from testbed import Azurite, MinIO, MiniStack, Testbed, controlplane
 from testbed.azure import AzureCloud
+from testbed.google_tokens import PROJECT
 from testbed.ministack import BUCKET_ACCOUNT, ROOT_SECRET, WORKLOAD_ACCOUNT
 
 PLAYBOOK = "stowage.kubernetes.cross_account"
@@ -228,6 +229,48 @@ def test_pods_of_eks_and_a_user_without_a_role(ministack: MiniStack, tmp_path: P
     assert (code, changed(output)) == (0, 0), output
     code, output = plays.run(PLAYBOOK, "-e", "trust_state=absent", "-e", f"trust_names=edge-{run},pods-{run}")
     assert (code, changed(output)) == (0, 2), output
+    plays.end()
+
+
+def test_a_cluster_that_is_not_at_google(testbed: Testbed, cluster: Any, tmp_path: Path) -> None:
+    google, source = testbed.google(), cluster()
+    run = uuid.uuid4().hex[:8]
+    bucket = google.create_bucket(f"role-{run}")
+    google.iam.guard(bucket)
+    meta = {"name": "default", "namespace": "default"}
+    source.api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}, field_manager="test")
+    audience, file = "https://stowage.example/google", tmp_path / "token"
+    path = source.api.resource("v1", "ServiceAccount").path("default", "default") + "/token"
+    spec = {"audiences": [audience], "expirationSeconds": 3600}
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+    file.write_text(str(source.api.json("POST", path, body=body)["status"]["token"]), encoding="ascii")
+    keys = json.loads(source.api.raw("GET", "/openid/v1/jwks", accept="application/jwk-set+json"))
+    trusted = {
+        "location": "primary",
+        "clusters": ["prod-1"],
+        "federation": {
+            "issuer": controlplane.ISSUER,
+            "jwks": keys,
+            "audiences": [audience],
+            "subjects": ["default/default"],
+        },
+        "kubeconfig": str(source.kubeconfig),
+        "token_file": str(file),
+        "location_account": {"account": PROJECT, "auth": google.iam.auth(google.iam.owner())},
+        "api_endpoint": google.endpoint,
+    }
+    where = {"provider": "gcp", "endpoint": google.endpoint, "bucket": bucket, "prefix": "fleet"}
+    locations = {"primary": {**where, "ca_cert": str(google.ca_cert)}}
+    plays = Plays.make(tmp_path, vars={"stowage_locations": locations, "stowage_trusts": {f"writer-{run}": trusted}})
+    code, output = plays.run(PLAYBOOK)
+    assert (code, changed(output)) == (0, 1), output
+    assert re.search(r"Look at the location through the trust\][ *]*\nok: ", output), output
+    assert leaks([("the output", output.encode())], [file.read_text(encoding="ascii")]) == []
+    code, output = plays.run(PLAYBOOK, "--check")
+    assert (code, changed(output)) == (0, 0), output
+    gone = ("-e", "trust_state=absent", "-e", f"trust_names=writer-{run}")
+    code, output = plays.run(PLAYBOOK, *gone)
+    assert (code, changed(output)) == (0, 1), output
     plays.end()
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import azure_task
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import lines as proof_lines
 from support import modules
 from support.azure import World, changes, drop_condition, failed, verdicts, with_accounts
 from testbed import Azurite
@@ -319,6 +321,22 @@ def test_a_sas_does_what_its_signer_may(alone: World, tmp_path: Path) -> None:
     alone.present(sas=sas)
     gone = alone.run(state="absent", sas=sas)
     assert (changes(gone["trust"])[-1]["what"], path.exists(), alone.traces()) == ("sas", False, [])
+
+
+def test_the_right_to_sign_is_waited_for(alone: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(azure_task, "_PAUSE", 0.01)
+    monkeypatch.setattr(proof_lines, "FIRST_PAUSE", 0.01)
+    path = tmp_path / "sas.json"
+    alone.rbac.spread = 4
+    try:
+        late = alone.run(sas={"secret_path": str(path)})
+        assert (late["error_code"], path.exists()) == ("permission_denied", False)
+        assert "verify_timeout" in late["hint"]
+        trust = alone.present(sas={"secret_path": str(path)}, verify_timeout=60)
+    finally:
+        alone.rbac.spread = 0
+    assert [one["what"] for one in changes(trust)] == ["sas"], "what was done before stayed"
+    assert set(verdicts(trust).values()) == {"passed"}
 
 
 def test_a_file_with_something_else_is_not_overwritten(alone: World, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_who_cannot_be_backed_up_is_named_and_done_again(world: World) -> None:
     world.change(lambda everything: everything["hosts"].update({"prod-4": {}, "prod-5": {"stowage_error": LOST}}))
     code, output = world.run("-e", "stowage_workspace=prod")
     assert code == 2, output
-    assert "prod, run r1: PartiallyFailed (1 Completed, 4 Failed)" in output
+    assert "prod, run r1: PartiallyFailed (1 Completed, 4 Failed)" in output, output
     codes = {name: found[-1]["error_code"] for name, found in world.records("prod").items()}
     assert codes == {
         "prod-1": "cluster_unreachable",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Stowage contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ministack, an emulator of AWS that enforces IAM: it stands for S3, STS and IAM of AWS with several accounts.
+"""ministack, an emulator of AWS that enforces IAM: it stands for S3, STS, IAM and EKS of AWS with several accounts.
 
 It checks signatures, identity and session policies, trust policies across accounts (principal, `sts:ExternalId`, `aud` and
 `sub` of web identities), bucket policies, Object Lock, regions, clocks and the end of sessions. `ministack_server.py`
@@ -86,6 +86,14 @@ class MiniStack(S3Store):
         """A boto3 client of IAM as the root of an account."""
         client: IAMClient = self._service("iam", account, ROOT_SECRET, None)
         return client
+
+    def eks(self, account: str) -> Any:
+        """A boto3 client of EKS as the root of an account."""
+        return self._service("eks", account, ROOT_SECRET, None)
+
+    def token_webhook(self, account: str, cluster: str, secret: str) -> str:
+        """Where an apiserver has tokens checked, for a cluster of EKS whose tag `testbed:secret` is this."""
+        return f"{self.endpoint}/_ministack/eks-auth/{account}/{self.region}/{cluster}/{secret}"
 
     def _service(self, service: Any, access_key: str, secret_key: str, token: str | None) -> Any:
         import boto3

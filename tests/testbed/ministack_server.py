@@ -21,6 +21,8 @@ what is inside):
 - S3 calls itself `AmazonS3` in the header Server, as each sample answer of AWS's API reference has it. ministack says nothing.
 - Who writes with a key of KMS must be allowed kms:GenerateDataKey by its policies and the key's own, as S3 documents under "Using
   server-side encryption with AWS KMS keys". ministack asks neither.
+- A cluster of EKS whose tags `testbed:server`, `testbed:authority` and `testbed:secret` are set is one that runs elsewhere: EKS
+  says so of it, and that secret opens the webhook by which its apiserver has tokens checked. ministack starts one in a container.
 - Nothing but the given ports is opened (as root, ministack opens 443 too).
 """
 
@@ -182,6 +184,30 @@ def heed_key_policies() -> None:
     s3._resolve_sse_write_headers = resolve
 
 
+def know_clusters_elsewhere() -> None:
+    """EKS describes clusters as their tags say."""
+    eks = part("services.eks")
+    sanitize, find = eks._sanitize, eks._cluster_for_auth
+
+    def described(cluster: dict[str, Any]) -> Any:
+        found = sanitize(cluster)
+        tags = found.get("tags") or {}
+        if "testbed:server" in tags:
+            authority = {"data": tags["testbed:authority"]}
+            found |= {"endpoint": tags["testbed:server"], "certificateAuthority": authority}
+        return found
+
+    def found_for_auth(*asked: Any, **more: Any) -> Any:
+        found = find(*asked, **more)
+        if not found:
+            return found
+        account, region, cluster = found
+        secret = (cluster.get("tags") or {}).get("testbed:secret", cluster.get("_auth_token"))
+        return account, region, {**cluster, "_auth_token": secret}
+
+    eks._sanitize, eks._cluster_for_auth = described, found_for_auth
+
+
 def open_no_other_port(plain_port: int) -> None:
     """The given ports are the only ones."""
     app = part("app")
@@ -215,6 +241,7 @@ def main(packages: str, session_seconds: int, plain_port: int) -> None:
     read_lists_of_audiences()
     say_what_it_stands_for()
     heed_key_policies()
+    know_clusters_elsewhere()
     open_no_other_port(plain_port)
     if session_seconds:
         shorten_sessions(session_seconds)

@@ -13,6 +13,7 @@ Where the options differ from ``kubernetes.core``, it is to keep one cluster's c
 - None set: the variables decide by the same rules (a host in them is enough), then ``KUBECONFIG`` or
   ``~/.kube/config``, then the pod's service account. (kubernetes.core tries the pod first; kubectl, as here, last.)
 
+With ``cluster_auth: eks`` none of them is set, for the cloud says where the cluster is and who may reach it.
 With ``cluster_auth: capi`` all of this is about the management cluster, where the Secret with the cluster's own kubeconfig is.
 
 A credential among the options replaces all of the kubeconfig's. No credential is sent over plain HTTP, but to loopback.
@@ -71,6 +72,7 @@ class ClusterAccess:
     :param validate_certs: ``None`` leaves it to the kubeconfig.
     :param proxy_headers: arguments of ``urllib3.util.make_headers``.
     :param secret: where the cluster's kubeconfig is; everything else then says how to reach the cluster that has it.
+    :param issued: the cloud is asked for the kubeconfig (see ``_eks.py``).
     :param commands: whether a kubeconfig may run a command to get a credential.
     :param secrets: every value that must never be shown.
     """
@@ -92,6 +94,7 @@ class ClusterAccess:
     impersonate_user: str | None = None
     impersonate_groups: tuple[str, ...] = ()
     secret: SecretReference | None = None
+    issued: bool = False
     commands: bool = True
     secrets: frozenset[str] = frozenset()
 
@@ -118,8 +121,11 @@ class ClusterAccess:
             what to mask before calling this.
         """
         secrets = access_secrets(params, environ)
-        options = _effective(params, environ)
-        source, in_cluster = _source(options, environ)
+        issued = params.get("cluster_auth") == "eks"
+        if params.get("eks") and not issued:
+            raise _kubeconfig.invalid("eks is set, but nothing says to use it.", "Set cluster_auth: eks.")
+        options = _transport(params) if issued else _effective(params, environ)
+        source, in_cluster = (None, False) if issued else _source(options, environ)
         access = cls(
             kubeconfig=source,
             in_cluster=in_cluster,
@@ -128,6 +134,7 @@ class ClusterAccess:
             impersonate_groups=tuple(_words(options.get("impersonate_groups"))),
             proxy_headers=_proxy_headers(params, environ),
             secret=secret_reference(params),
+            issued=issued,
             commands=True,
             **{name: _text(options.get(name)) for name in _PLAIN},
         )
@@ -221,6 +228,16 @@ def _effective(params: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> d
             value = next((v for word in _VARIABLES[name] if (v := environ.get(f"K8S_AUTH_{word}"))), None)
             if value is not None:
                 options[name] = value
+    return options
+
+
+def _transport(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The options that count where a cloud gives address and credential: how to get there, and whom to act as."""
+    options = {name: params[name] for name in _VARIABLES if params.get(name) not in (None, "", [], {})}
+    if wrong := sorted(options.keys() - _TRANSPORT):
+        raise _kubeconfig.invalid(
+            f"cluster_auth is eks, and {wrong[0]} is set.", "The cloud says where the cluster is, and gives a token."
+        )
     return options
 
 

@@ -43,6 +43,9 @@ if t.TYPE_CHECKING:
 __all__ = ["ApiStatusError", "Cause", "Connection", "PageTooLarge", "Response"]
 
 Query = t.Sequence[tuple[str, str]]
+Issued = tuple[t.Mapping[str, t.Any], t.AbstractSet[str]]
+"""A kubeconfig, and what must never be shown besides the secrets in it."""
+Issue = t.Callable[[], Issued]
 
 _RETRY_SECONDS: t.Final = 30.0
 # Nothing was ever answered: more likely a wrong address than a server that restarts.
@@ -83,11 +86,18 @@ class Connection:
     """A way to one API server for one task. Make it with :meth:`open`; all methods may be called from any thread."""
 
     def __init__(
-        self, access: ClusterAccess, session: Session, pool_size: int, progress: Progress, sockets: Sockets
+        self,
+        access: ClusterAccess,
+        session: Session,
+        pool_size: int,
+        progress: Progress,
+        sockets: Sockets,
+        *,
+        issue: Issue | None = None,
     ) -> None:
         self.server = session.server
         """Base URL; holds no credential."""
-        self._access = access
+        self._access, self._issue = access, issue
         self._session, self._route = session, Route(session)
         self._pool_size = pool_size
         self._progress = progress
@@ -98,21 +108,29 @@ class Connection:
         self._requests = 0
 
     @classmethod
-    def open(cls, access: ClusterAccess, *, pool_size: int = 16, progress: Progress | None = None) -> Connection:
+    def open(
+        cls,
+        access: ClusterAccess,
+        *,
+        pool_size: int = 16,
+        progress: Progress | None = None,
+        issue: Issue | None = None,
+    ) -> Connection:
         """Load configuration and credential. The API server is not contacted, but that of a management cluster is, if the
         kubeconfig lies there.
 
         :param pool_size: how many requests can be under way; more wait.
         :param progress: asked before each request whether to stop; a stop also breaks off requests under way.
+        :param issue: gives the kubeconfig, where a cloud does; called again for each credential.
         :raises StowageError: ``cluster_access_invalid``, ``dependency_missing``; with a management cluster, all that
-            :meth:`request` raises.
+            :meth:`request` raises; what ``issue`` raises.
         """
         progress = progress or Progress()
         sockets = Sockets()
-        session = _session(access, pool_size, progress)
+        session = _session(access, pool_size, progress, issue)
         sockets.watch(session.pool)
         progress.on_stop(sockets.break_off)
-        return cls(access, session, pool_size, progress, sockets)
+        return cls(access, session, pool_size, progress, sockets, issue=issue)
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -215,9 +233,9 @@ class Connection:
             if self._session is not used:
                 return True
             access = self._access
-            if access.secret is None:
+            if access.secret is None and self._issue is None:
                 access = dataclasses.replace(access, context=used.context or None)
-            session = _session(access, self._pool_size, self._progress)
+            session = _session(access, self._pool_size, self._progress, self._issue)
             self._secrets |= session.secrets
             if (session.server, session.trust) != (used.server, used.trust):
                 raise StowageError(
@@ -232,19 +250,26 @@ class Connection:
             return True
 
 
-def _session(access: ClusterAccess, pool_size: int, progress: Progress) -> Session:
-    """A session with the cluster; its kubeconfig is read from the management cluster first, if it lies there."""
-    if access.secret is None:
+def _session(access: ClusterAccess, pool_size: int, progress: Progress, issue: Issue | None) -> Session:
+    """A session with the cluster; its kubeconfig is got first, if a management cluster or a cloud has it."""
+    if access.secret is not None:
+        document, hidden = _from_secret(access, access.secret, progress)
+        access = ClusterAccess(kubeconfig=document, commands=False)
+    elif issue is not None:
+        document, hidden = issue()
+        access = dataclasses.replace(access, kubeconfig=document, commands=False)
+    else:
         return open_session(access, pool_size)
-    secret = access.secret
+    session = open_session(access, pool_size)
+    return dataclasses.replace(session, secrets=session.secrets | hidden | kubeconfig.secrets(document))
+
+
+def _from_secret(access: ClusterAccess, secret: SecretReference, progress: Progress) -> Issued:
     keeper = Connection.open(dataclasses.replace(access, secret=None), pool_size=1, progress=progress)
     try:
-        document = kubeconfig_of(_read_secret(keeper, secret), secret)
+        return kubeconfig_of(_read_secret(keeper, secret), secret), keeper.secrets
     finally:
         keeper.close()
-    hidden = keeper.secrets | kubeconfig.secrets(document)
-    session = open_session(ClusterAccess(kubeconfig=document, commands=False), pool_size)
-    return dataclasses.replace(session, secrets=session.secrets | hidden)
 
 
 def _read_secret(keeper: Connection, secret: SecretReference) -> t.Any:

@@ -20,14 +20,14 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.sett
 
 FIRST_BLOCK_BYTES: t.Final = 8 << 20
 BLOCKS_OF_A_SIZE: t.Final = 5000
-MOST_BLOCK_BYTES: t.Final = 4000 << 20
+MOST_BLOCK_BYTES: t.Final = 64 << 20
 MOST_BLOCKS: t.Final = 50_000
 _BEFORE_AZURE: t.Final = "Sat, 01 Jan 2000 00:00:00 GMT"
 
 
 def block_bytes(number: int) -> int:
-    """The size of block ``number`` (from 1): 8 MiB, and twice as much after each 5,000 up to Azure's 4,000 MiB, so that its
-    50,000 blocks hold 38 TiB, and the first 39 GiB are sent in small ones."""
+    """The size of block ``number`` (from 1): 8 MiB, and twice as much after each 5,000 up to 64 MiB: Azure's 50,000
+    blocks hold 2.4 TiB then, and the three that are in memory never take more than 192 MiB. Azure takes blocks of 4,000 MiB."""
     return min(FIRST_BLOCK_BYTES << ((number - 1) // BLOCKS_OF_A_SIZE), MOST_BLOCK_BYTES)
 
 

@@ -162,9 +162,9 @@ class AzureTrust:
             try:
                 self._write(sas, azure_sas.get_key(calls, sas.hours))
                 return
-            except LocationError:
-                if clock.now() + _PAUSE > until:
-                    raise
+            except LocationError as error:
+                if error.failure.code != "permission_denied" or clock.now() + _PAUSE > until:
+                    raise _not_signed(error) from None
                 clock.pause(_PAUSE)
 
     def _write(self, sas: Sas, key: azure_sas.DelegationKey) -> None:
@@ -217,6 +217,16 @@ class AzureTrust:
             foreign=azure.foreign(self._wanted, found),
             **({"secret_path": sas.path} if sas and not absent else {}),
         )
+
+
+def _not_signed(error: LocationError) -> LocationError:
+    hint = error.hint
+    if error.failure.code == "permission_denied":
+        hint = (
+            "The principal was assigned Storage Blob Delegator at the storage account, which may take minutes to count: "
+            "raise verify_timeout, or run it again."
+        )
+    return LocationError(dataclasses.replace(error.failure, hint=hint))
 
 
 def ensure_azure_trust(task: Task) -> dict[str, t.Any]:

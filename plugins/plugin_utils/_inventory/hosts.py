@@ -157,8 +157,13 @@ def _equal(one: Host, other: Host) -> StowageError:
 def _told(host: Host) -> str:
     """A cluster by what tells it apart."""
     found = host.variables
-    capi = found.get("stowage_capi_cluster")
-    what = f"{capi['namespace']}/{capi['name']}" if capi else str(found.get("stowage_context") or host.name)
+    capi, eks = found.get("stowage_capi_cluster"), found.get("stowage_eks")
+    if capi:
+        what = f"{capi['namespace']}/{capi['name']}"
+    elif eks:
+        what = f"{eks['name']} in {eks['region']}"
+    else:
+        what = str(found.get("stowage_context") or host.name)
     where = f" in {found['stowage_kubeconfig']}" if "stowage_kubeconfig" in found else ""
     return f"{what[:80]!r}{where} (source {found['stowage_source']})"
 

@@ -32,6 +32,7 @@ from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.name
 
 EVERYTHING: t.Final = Patterns(globs=("*",))
 NOTHING: t.Final = Patterns()
+_REGION: t.Final = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}")
 _VARIABLE: t.Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -58,6 +59,24 @@ class Management:
 
 
 @dataclasses.dataclass(frozen=True)
+class Regions:
+    """Clusters are those of Amazon EKS in these regions.
+
+    :param reached: ``endpoint`` and ``ca_cert``, empty for AWS's own and the usual ones.
+    :param auth: who asks; the environment or the machine's role if it is empty.
+    """
+
+    regions: tuple[str, ...]
+    reached: t.Mapping[str, str]
+    auth: t.Mapping[str, t.Any] = dataclasses.field(repr=False)
+    chosen: Patterns
+    excluded: Patterns
+
+
+Origin = Contexts | Management | Regions | tuple["Listed", ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class Listed:
     """One cluster that is named in the options."""
 
@@ -78,7 +97,7 @@ class Source:
     """
 
     name: str
-    origin: Contexts | Management | tuple[Listed, ...]
+    origin: Origin
     labels: t.Mapping[str, str]
     label_patterns: tuple[re.Pattern[str], ...]
     hostname: t.Any
@@ -196,7 +215,8 @@ def _entries(value: object, place: str) -> dict[str, t.Any]:
     return {plain(key): part for key, part in value.items()}
 
 
-_ORIGINS: t.Final = ("kubeconfig", "capi", "clusters")
+_ORIGINS: t.Final = ("kubeconfig", "capi", "eks", "clusters")
+_SECRET: t.Final = frozenset({"secret_key", "session_token"})
 
 
 def _source(name: str, value: object, hostname: object) -> Source:
@@ -226,11 +246,14 @@ def _source(name: str, value: object, hostname: object) -> Source:
     )
 
 
-def _origin(kind: str, value: object, place: str) -> Contexts | Management | tuple[Listed, ...]:
-    if kind == "kubeconfig":
-        return _contexts(value, place)
-    if kind == "capi":
-        return _management(value, place)
+def _origin(kind: str, value: object, place: str) -> Origin:
+    readers: dict[str, t.Callable[[object, str], Origin]] = {
+        "kubeconfig": _contexts,
+        "capi": _management,
+        "eks": _regions,
+    }
+    if kind in readers:
+        return readers[kind](value, place)
     return tuple(_listed(name, entry, f"{place}.{name}") for name, entry in _entries(value, place).items())
 
 
@@ -256,6 +279,23 @@ def _management(value: object, place: str) -> Management:
         namespaces=part.patterns("namespaces", EVERYTHING),
         excluded=part.patterns("excluded_namespaces", NOTHING),
         selector=part.selector("label_selector"),
+    )
+
+
+def _regions(value: object, place: str) -> Regions:
+    part = _Part(value, place, ("regions", "endpoint", "ca_cert", "auth", "clusters", "excluded_clusters"))
+    regions = part.texts("regions")
+    if not regions or not all(map(_REGION.fullmatch, regions)):
+        raise unfit(f"{place}.regions is no list of regions.", "Set it to [eu-west-1], for example.")
+    auth = _entries(part.values.get("auth"), f"{place}.auth")
+    if not all(isinstance(one, str) for one in auth.values()):
+        raise unfit(f"{place}.auth has a value that is no text.")
+    return Regions(
+        regions=regions,
+        reached={name: part.text(name) for name in ("endpoint", "ca_cert")},
+        auth={name: plain(one) for name, one in auth.items()},
+        chosen=part.patterns("clusters", EVERYTHING),
+        excluded=part.patterns("excluded_clusters", NOTHING),
     )
 
 
@@ -300,5 +340,12 @@ def _workspace(name: str, value: object) -> Workspace:
 
 
 def _fingerprint(kind: str, value: object) -> str:
-    text = json.dumps([kind, value], sort_keys=True, default=str)
+    text = json.dumps([kind, _without_secrets(value)], sort_keys=True, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _without_secrets(value: object) -> object:
+    """The options without what must not even be a part of a hash that is kept."""
+    if isinstance(value, t.Mapping):
+        return {str(key): _without_secrets(part) for key, part in value.items() if key not in _SECRET}
+    return value

@@ -13,11 +13,13 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import 
 from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory import known
 from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.capi import find_clusters
 from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.contexts import Place, find_contexts
+from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.eks import find_eks
 from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.model import Cluster, Failure, Outcome
 from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.options import (
     Contexts,
     Listed,
     Management,
+    Regions,
     Source,
 )
 
@@ -55,6 +57,9 @@ def read_source(source: Source, place: Place) -> Outcome:
     try:
         if isinstance(origin, Contexts):
             clusters, failures = find_contexts(origin, place)
+            return Outcome(source, tuple(clusters), tuple(failures))
+        if isinstance(origin, Regions):
+            clusters, failures = find_eks(origin, place.environ)
             return Outcome(source, tuple(clusters), tuple(failures))
         if isinstance(origin, Management):
             return Outcome(source, tuple(find_clusters(origin, place)))
