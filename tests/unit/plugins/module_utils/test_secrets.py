@@ -33,6 +33,10 @@ def kubeconfig(user: dict[str, t.Any]) -> dict[str, t.Any]:
 @pytest.mark.parametrize(
     "params",
     [
+        {"eks_auth": {"method": "access_key", "access_key": "AKIDEXAMPLE", "secret_key": SECRET}},
+        {"eks_auth": {"session_token": SECRET}},
+        {"eks_auth": f"method=access_key secret_key={SECRET}"},
+        {"eks": {"auth": {"secret_key": SECRET}}},
         {"kubeconfig_secret": {"users": [{"user": {"token": SECRET}}]}},
         {"kubeconfig_secret": f"apiVersion: v1\nusers:\n- user: {{token: {SECRET}}}"},
         {"location": {"auth": {"secret_key": SECRET}}},
@@ -106,6 +110,9 @@ def test_harmless_words_stay_readable() -> None:
         "cluster": "prod",
         "kubeconfig": "/etc/prod.kubeconfig",
         "context": "prod",
+        "kubeconfig_secret": {"namespace": "prod", "name": "prod-kubeconfig", "key": "value"},
+        "eks": {"name": "prod", "region": "eu-west-1", "endpoint": "https://prod.example", "ca_cert": "/etc/prod.pem"},
+        "eks_auth": {"method": "assume_role", "role_arn": "arn:aws:iam::1:role/x", "access_key": "prod"},
         "location": {
             "provider": "aws",
             "bucket": "prod",
@@ -188,13 +195,13 @@ def _shown(spec: t.Mapping[str, Option], path: tuple[str, ...] = ()) -> t.Iterat
     for name, option in spec.items():
         if option.get("options"):
             yield from _shown(option["options"], (*path, name))
-        elif not option.get("no_log") and name not in {"kubeconfig", "credentials_json", "session_policy"}:
+        elif not option.get("no_log") and name not in {"kubeconfig", "credentials_json", "session_policy", "eks_auth"}:
             yield (*path, name)
 
 
 @pytest.mark.parametrize("path", list(_shown({**LOCATION, **CLUSTER})), ids=".".join)
 def test_what_no_spec_calls_secret_is_not_masked(path: tuple[str, ...]) -> None:
-    """The three options that are left out hold documents, of which a part is secret or nothing is."""
+    """The four options that are left out hold documents, of which a part is secret or nothing is."""
     params: t.Any = "prod"
     for name in reversed(path):
         params = {name: params}
