@@ -34,8 +34,13 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_want
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial, never
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request import Request
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import policy
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trials import S3Caller
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.set_trials import control_of, proof, refused
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trials import S3Caller, others_of
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.set_trials import (
+    NOBODY,
+    control_of,
+    proof,
+    refused,
+)
 
 _TLS: t.Final = (
     "Set guard_rails.tls_only, or tls_only of backup_location, so that the bucket refuses what is not encrypted."
@@ -173,10 +178,11 @@ class Proof:
 
     def _at_location(self, me: S3Session, everywhere: S3Session) -> list[Trial]:
         anonymous = self._open(None)
+        closed = self._closed()
         trials: list[Trial] = []
-        for cluster in self._request.clusters:
+        for number, cluster in enumerate(self._request.clusters):
             control, folder = control_of(me, cluster), f"clusters/{cluster}/"
-            trials += proof(me, self._request.permissions, cluster)
+            trials += proof(me, self._request.permissions, cluster, () if number else closed)
             if self._request.location["prefix"]:
                 outside = "stowage-trust-check/{0}"
                 trials.append(refused("outside_prefix_create_refused", everywhere, "create", outside, control))
@@ -185,6 +191,14 @@ class Proof:
             document = folder + "backups/{0}/velero-backup.json"
             trials.append(refused("anonymous_read_refused", anonymous, "read", document, None))
         return trials
+
+    def _closed(self) -> tuple[str, ...]:
+        """Clusters whose folders must be closed: such as are there, if the bucket's owner sees any."""
+        if not self._request.verify:
+            return (NOBODY,)
+        client = make_client(self._settings, self._parties.keys("location_account"), self._verify)
+        calls = S3Calls(client, self._settings, self._task.progress.stopped)
+        return others_of(calls, self._request.clusters) or (NOBODY,)
 
     def _plain_http(self, ask: Ask | None) -> Trial:
         """Without TLS, a session goes over the wire that lasts a quarter of an hour and may only read one key, which is
