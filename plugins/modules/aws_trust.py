@@ -46,8 +46,8 @@ options:
     default: role
   principals:
     description:
-      - Who may take the role over, or is named in the bucket's policy, as ARNs of roles and users, or as numbers of accounts. An account means all of it that has
-        the permission there, unless O(principal_arns) narrows it.
+      - Who may take the role over, or is named in the bucket's policy, as ARNs of roles and users, or as numbers of
+        accounts. An account means all of it that has the permission there, unless O(principal_arns) narrows it.
     type: list
     elements: str
   principal_arns:

@@ -43,8 +43,8 @@ ROOT_SECRET = "test"
 
 
 class MiniStack(S3Store):
-    """AWS with TLS on one endpoint, and without on `plain_endpoint`, as S3 has both. `access_key` and `secret_key` are the root's of `BUCKET_ACCOUNT`: in ministack each number
-    of twelve digits is the access key of that account's root, with the secret `test`.
+    """AWS with TLS on one endpoint, and without on `plain_endpoint`, as S3 has both. `access_key` and `secret_key` are
+    the root's of `BUCKET_ACCOUNT`: in ministack each number of twelve digits is the access key of that account's root, with the secret `test`.
 
     Sessions end after `session_seconds`, whatever is asked for, unless it is 0.
     """

@@ -129,7 +129,7 @@ class AzureProof:
         for one in self._task.params["verify_as"] or ():
             caller = self._caller(functools.partial(self._parties.credentials, one["auth"], "verify_as"))
             for operation, path in (("list", folder), ("create", folder + "backups/{0}/x"), ("read", document)):
-                doing = t.cast("Operation", operation)
+                doing = t.cast(Operation, operation)
                 trials.append(refused(f"as_{one['name']}_{operation}_refused", caller, doing, path, caller.known))
         return trials
 

@@ -42,7 +42,7 @@ _FIX: t.Final = (
 )
 
 
-Asked = tuple[Seen, Keys | None]
+Asked = tuple[Seen, t.Optional[Keys]]
 
 
 class LoginSession:

@@ -292,7 +292,7 @@ def _of(kind: type[t.Any], value: t.Any) -> t.Any:
 
 
 def _seconds(value: t.Any) -> float:
-    if type(value) not in (int, float, type(None)):
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
         raise TypeError("seconds")
     number = float(value or 0)
     return round(number, 3) if 0 <= number < _LARGEST else 0.0  # not a number either

@@ -5,8 +5,8 @@
 """How requests to Azure get their credentials. Private to the collection.
 
 Methods: ``account_key``, ``sas``, ``service_principal``, ``managed_identity`` and ``workload_identity``. What the environment
-and the machine provide is used at Azure's own endpoints only, that of Azure Resource Manager included: another endpoint would get credentials that were never meant
-for it. What works for whoever has it (a token, a SAS) never goes over plain HTTP.
+and the machine provide is used at Azure's own endpoints only, that of Azure Resource Manager included: another endpoint would
+get credentials that were never meant for it. What works for whoever has it (a token, a SAS) never goes over plain HTTP.
 
 Variables have the names of azure.azcollection and AWX's credential (``AZURE_SECRET``, ``AZURE_TENANT``), or else those of
 azure-identity (``AZURE_CLIENT_SECRET``, ``AZURE_TENANT_ID``) and the Azure command line (``AZURE_STORAGE_KEY``).

@@ -165,7 +165,10 @@ def test_an_account_that_was_given_keeps_its_others(theirs: list[Tree]) -> None:
     assert "service_account" not in made(memory, of)
     assert made(memory, of) == []
     removed(memory, of)
-    key = lambda one: (one["role"], "condition" in one)  # noqa: E731
+
+    def key(one: Tree) -> tuple[str, bool]:
+        return one["role"], "condition" in one
+
     assert sorted(memory.acting["bindings"], key=key) == sorted(theirs, key=key)
     assert EMAIL in memory.accounts
 

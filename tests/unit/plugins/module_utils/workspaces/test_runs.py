@@ -54,8 +54,10 @@ def refused(state: str, **args: t.Any) -> Result:
     return caught.value.result
 
 
-def record(cluster: str, outcome: t.Mapping[str, t.Any] = GOOD, **args: t.Any) -> Result:
-    found: Result = run("recorded", cluster=cluster, outcome={**outcome, "cluster_uid": f"uid-{cluster}"}, **args)
+def record(cluster: str, outcome: t.Mapping[str, t.Any] | None = None, **args: t.Any) -> Result:
+    found: Result = run(
+        "recorded", cluster=cluster, outcome={**(outcome or GOOD), "cluster_uid": f"uid-{cluster}"}, **args
+    )
     return found
 
 
