@@ -18,8 +18,8 @@ description:
     an access key (O(secret_path)), users that are there (O(members)), users and groups of a directory (O(ldap_users),
     O(ldap_groups)), or identities of an OpenID provider (O(web_identity)).
   - Then proves it. The new key, or an identity of O(verify_tokens) or O(verify_ldap), does what it is for, and is refused elsewhere -
-    in the folder of another cluster, outside of the prefix, and for what the permission set does not have. Nobody gets in without a key. All requests of the proof are harmless,
-    also where they are allowed.
+    in the folder of another cluster, outside of the prefix, and for what the permission set does not have. Nobody gets in
+    without a key. All requests of the proof are harmless, also where they are allowed.
   - What others have set up in MinIO is left alone.
 options:
   state:

@@ -42,7 +42,7 @@ _FIX: t.Final = (
 )
 
 
-Asked = tuple[Seen, t.Optional[Keys]]
+Asked: t.TypeAlias = "tuple[Seen, Keys | None]"
 
 
 class LoginSession:
