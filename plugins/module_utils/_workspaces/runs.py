@@ -286,7 +286,7 @@ def _document(data: bytes, form: str, paths: RunPaths) -> dict[str, t.Any]:
 
 
 def _of(kind: type[t.Any], value: t.Any) -> t.Any:
-    if type(value) is not kind:
+    if not isinstance(value, kind) or isinstance(value, bool):
         raise TypeError(kind.__name__)
     return value
 
