@@ -16,6 +16,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth
     Keys,
     keys_of_options,
 )
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import azure_parties
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.gcp_parties import auth_option
 from support.trust_examples import (
     EXAMPLES,
@@ -82,6 +83,10 @@ def test_what_credentials_set_is_what_modules_take(path: Path) -> None:
             if provider_of(path, trust) == "gcp":
                 assert set(auth) <= set(auth_option()["options"])
                 assert auth["credentials_file"] == "/runner/env/file"
+            elif provider_of(path, trust) == "azure":
+                assert set(auth) <= set(azure_parties.auth_option()["options"])
+                assert "value-of-client_id" in auth["client_id"]
+                assert "value-of-secret" in auth["secret"]
             else:
                 assert keys_of_options(auth) == Keys(
                     auth["access_key"], auth["secret_key"], auth.get("session_token", "")
@@ -108,7 +113,7 @@ def test_a_credential_type_uses_all_its_fields_and_hides_secrets(name: str) -> N
         for one in fields
     )
     assert all(value in shown for value in given.values())
-    assert all(fields[one].get("secret") is True for one in fields if one != "access_key")
+    assert all(fields[one].get("secret") is True for one in fields if one not in {"access_key", "client_id"})
     assert set(kind["inputs"]["required"]) == set(fields) - {"session_token"}
     assert (kind["kind"], bool(kind["description"])) == ("cloud", True)
 
