@@ -362,7 +362,6 @@ def _any_glob(globs: t.Iterable[str], name: str) -> bool:
     return any(glob == name or (_is_glob(glob) and _pattern(glob).fullmatch(name) is not None) for glob in globs)
 
 
-@functools.lru_cache(maxsize=65536)
 def _may_be_of(word: str, group: str) -> bool:
     """Whether a word of a resource list may mean a kind of a group that is not known."""
     if _is_glob(word):
@@ -372,6 +371,7 @@ def _may_be_of(word: str, group: str) -> bool:
     return word not in _BUILT_IN
 
 
+@functools.lru_cache(maxsize=65536)
 def _names_kind(word: str, kind: Kind) -> bool:
     """Whether a word of a resource list means the kind: plural, singular or kind, alone or with the group."""
     group, plural, singular = kind.group.lower(), kind.plural.lower(), kind.kind.lower()

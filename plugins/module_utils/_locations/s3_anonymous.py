@@ -19,7 +19,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_b
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_rights import Right, ask
 
-_REFUSED: t.Final = frozenset({401, 403})
+_WHO_ARE_YOU: t.Final = 401
+_REFUSED: t.Final = frozenset({_WHO_ARE_YOU, 403})
 _WRITES: t.Final[t.Mapping[str, str]] = {"may_create": "written", "may_delete": "deleted"}
 
 
@@ -52,15 +53,16 @@ def reading_check(nobody: S3Calls, listing: Listing, folder: str, *, shows_what_
 def _not_read(error: LocationError, *, there: bool, shows_what_is_missing: bool) -> Check:
     """What a refusal says. Pure. :param there: whether the object that was asked for is there."""
     failure = error.failure
-    if failure.store_code == "InvalidRange":
-        # It has no byte.
+    if failure.store_code in ("InvalidRange", "InvalidObjectState"):
+        # It has no byte, or lies in an archive: both are said only to who may read it.
         return failed("anonymous_reading", "An object can be read without credentials.", "bucket_public")
     if failure.store_code == "NoSuchKey":
         seen = "Who asks without credentials for an object that does not exist is told so, instead of being refused."
         return failed("anonymous_reading", seen, "bucket_public")
-    if failure.status in _REFUSED and (there or shows_what_is_missing):
+    refused = failure.code == "permission_denied" or failure.status == _WHO_ARE_YOU
+    if refused and (there or shows_what_is_missing):
         return passed("anonymous_reading", "Reading without credentials is refused.")
-    if failure.status in _REFUSED:
+    if refused:
         return unknown("anonymous_reading", "There is no object yet to try it on.", fix="")
     return unknown("anonymous_reading", "What was answered to reading without credentials says nothing.", fix="")
 
@@ -68,7 +70,7 @@ def _not_read(error: LocationError, *, there: bool, shows_what_is_missing: bool)
 def writing_check(nobody: S3Calls, signed: S3Calls, rights: t.Iterable[Right], prefix: str) -> Check:
     """Tries whether anybody may write or delete. :param signed: takes back what should not have been made."""
     asked = [right for right in rights if right.id in _WRITES]
-    granted = {right.id: ask(nobody, right, prefix, hidden=False, undoes=signed).granted for right in asked}
+    granted = {right.id: _granted(nobody, signed, right, prefix) for right in asked}
     open_to = [_WRITES[name] for name, found in granted.items() if found == "allowed"]
     if open_to:
         seen = f"Objects can be {' and '.join(open_to)} without credentials."
@@ -76,3 +78,11 @@ def writing_check(nobody: S3Calls, signed: S3Calls, rights: t.Iterable[Right], p
     if set(granted.values()) == {"missing"}:
         return passed("anonymous_writing", "Writing and deleting without credentials are refused.")
     return unknown("anonymous_writing", "What was answered to writing without credentials says nothing.", fix="")
+
+
+def _granted(nobody: S3Calls, signed: S3Calls, right: Right, prefix: str) -> str:
+    try:
+        return ask(nobody, right, prefix, hidden=False, undoes=signed).granted
+    except LocationError:
+        # It was allowed, and what came of it could not be taken back.
+        return "allowed"

@@ -82,7 +82,7 @@ def restore_backup(task: Task) -> Result:
 def _leases(
     task: Task, location: Location, connection: Connection, record: BackupRecord
 ) -> t.Iterator[tuple[Lease, Lease]]:
-    """Hold the backup, which nobody removes then, and the target, which nobody else backs up or restores into.
+    """Hold the backup, which nobody removes then, and the target, which nobody else restores into from the same folder.
 
     :raises StowageError: ``lease_held``, ``backup_not_found``, ``cluster_uid_mismatch``.
     """

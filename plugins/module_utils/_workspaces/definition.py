@@ -223,7 +223,7 @@ def _selection(value: t.Any, where: str) -> _Document:
                 raise _unfit(f"{where}.{name}[{number}]", "must be text")
     with _At(where):
         Selection.from_params(given)
-    return dict(given)
+    return _said(given)
 
 
 def _schedule(value: t.Any, where: str) -> dict[str, t.Any]:
@@ -237,7 +237,12 @@ def _schedule(value: t.Any, where: str) -> dict[str, t.Any]:
         given["anchor"] = str(given["anchor"])  # YAML reads a date
     with _At(where):
         schedule.read(given)
-    return {"schedule": given, "jitter": jitter}
+    return {"schedule": _said(given), "jitter": jitter}
+
+
+def _said(given: _Document) -> dict[t.Any, t.Any]:
+    """Without what is null, which a module takes for a value that it does not know."""
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _retention(value: t.Any, where: str) -> _Document | None:

@@ -17,6 +17,7 @@ import datetime
 import platform
 import secrets
 import threading
+import time
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.create import create_once
@@ -33,6 +34,8 @@ _ATTEMPTS: t.Final = 60
 _POLL: t.Final = 5.0
 _PATIENCE: t.Final = 2.0
 """Seconds that a renewal under way may take when the work is done."""
+_GIVES_UP: t.Final = frozenset({"permission_denied", "locked", "quota", "unsupported_by_store", "interrupted"})
+"""What waiting does not change."""
 _SAME_INSTANT: t.Final = datetime.timedelta(minutes=1)
 """Two readings of a store's clock, by Date headers of whole seconds from several of its machines, differ by less."""
 
@@ -133,20 +136,22 @@ class Lease:
         self._over.set()
         if self._thread is not None:
             self._thread.join(_PATIENCE)
-            # What cannot be released ends by itself.
-            with contextlib.suppress(StowageError):
+            # What cannot be released ends by itself, and whatever keeps it must not hide what the block ended with.
+            with contextlib.suppress(Exception):
                 self._advance(lambda last, now: None if self._id not in last.holders else last.others(self._id, now))
 
     def _take(self) -> None:
-        shown = ""
+        shown = who = ""
+        until = self._location.now()
         while True:
-            last = self._advance(self._taken)
-            if self._id in last.holders:
-                return
-            now = self._location.now()
-            until, who = max(
-                ((one.until, one.who) for one in last.others(self._id, now).values()), default=(now, shown)
-            )
+            last = self._looked(sure=not shown)
+            if last is not None:
+                if self._id in last.holders:
+                    return
+                now = self._location.now()
+                until, who = max(
+                    ((one.until, one.who) for one in last.others(self._id, now).values()), default=(now, shown)
+                )
             left = self._wait.total_seconds() - self.waited
             if left <= 0:
                 raise self._refused(who, until)
@@ -157,6 +162,19 @@ class Lease:
             if self._progress.stopped.wait(delay):
                 self._progress.check()
             self.waited += delay
+
+    def _looked(self, *, sure: bool) -> Link | None:
+        """The link that counts, this task's own if it could be had.
+
+        :param sure: whether every failure is one. If not, somebody was seen to hold it: an answer that fails does not mean that they let
+            go, and ``None`` is returned.
+        """
+        try:
+            return self._advance(self._taken)
+        except StowageError as error:
+            if sure or error.code in _GIVES_UP:
+                raise
+            return None
 
     def _taken(self, last: Link, now: datetime.datetime) -> dict[str, Holder] | None:
         others = last.others(self._id, now)
@@ -205,22 +223,23 @@ class Lease:
             raise StowageError("key_exists", f"{key} was written by another task in the same instant.")
 
     def _renew(self) -> None:
-        until = self._lifetime
         pause = self._lifetime / 3
+        until = time.monotonic() + self._lifetime.total_seconds()
         while not self._over.wait(pause.total_seconds()):
             longer = min(self._lifetime * 2, self._times.longest)
+            begun = time.monotonic()
             try:
                 last = self._advance(self._renewed(longer))
-            except StowageError as error:
-                until -= pause
+            except Exception as error:  # noqa: BLE001 - a thread that ends with it would leave the lease said to be held
                 pause = self._lifetime / 12
-                if until <= datetime.timedelta(0):
-                    self._lose(error.message)
+                if time.monotonic() >= until:
+                    self._lose(error.message if isinstance(error, StowageError) else type(error).__name__)
                 continue
             if self._id not in last.holders:
                 self._lose("Another task has taken it over.")
                 return
-            self._lifetime = until = longer
+            self._lifetime = longer
+            until = begun + longer.total_seconds()
             pause = longer / 3
 
     def _renewed(

@@ -34,6 +34,10 @@ _BACKUP: t.Final = "backup-"
 """With the backup's name: what a reader holds while it reads."""
 _CLUSTER: t.Final = "cluster-"
 _MOST_HOLDERS: t.Final = 1000
+_CLOCKS: t.Final = datetime.timedelta(minutes=1)
+"""By so much two readings of a store's clock differ at most."""
+_SOMEBODY: t.Final = "?"
+"""The id of a holder that is not known. None of ours is like that."""
 _NEVER: t.Final = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 _DIGITS: t.Final = 15
 
@@ -63,8 +67,10 @@ class Link:
     written: datetime.datetime = _NEVER
 
     def others(self, mine: str, now: datetime.datetime) -> dict[str, Holder]:
-        """Who holds it besides one's own id."""
-        return {name: one for name, one in self.holders.items() if name != mine and one.until > now}
+        """Who holds it besides one's own id. An expiry that no lease can have was written by a clock that was wrong, and holds nobody:
+        it would keep everybody waiting until that day."""
+        latest = now + LONGEST + _CLOCKS
+        return {name: one for name, one in self.holders.items() if name != mine and now < one.until <= latest}
 
     @property
     def expires(self) -> datetime.datetime:
@@ -115,13 +121,18 @@ def read_last(location: Location, chain: str) -> Link:
     last = max(location.list(chain), key=lambda info: _number(info.key), default=None)
     if last is None or _number(last.key)[0] < 1:
         return Link()
-    number = _number(last.key)[0]
+    return _read(location, last)
+
+
+def _read(location: Location, info: ObjectInfo) -> Link:
+    """:raises StowageError: location errors."""
+    number = _number(info.key)[0]
     try:
-        return parse(location.read(last.key, limit=limits.MAX_RECORD), number, last)
+        return parse(location.read(info.key, limit=limits.MAX_RECORD), number, info)
     except StowageError as error:
         if error.code not in ("key_not_found", "archive_hostile"):
             raise
-        return Link(number) if error.code == "key_not_found" else _not_understood(number, last)
+        return Link(number) if error.code == "key_not_found" else _not_understood(number, info)
 
 
 def parse(data: bytes, number: int, info: ObjectInfo) -> Link:
@@ -143,7 +154,7 @@ def parse(data: bytes, number: int, info: ObjectInfo) -> Link:
 
 def _not_understood(number: int, info: ObjectInfo) -> Link:
     who = f"somebody whose lease {printable(info.key, 400)} cannot be understood"
-    return Link(number, {"": Holder(info.modified + LONGEST, who)}, info.modified)
+    return Link(number, {_SOMEBODY: Holder(info.modified + LONGEST, who)}, info.modified)
 
 
 def _time(text: str) -> datetime.datetime:
@@ -159,13 +170,14 @@ def leased_backups(location: Location, cluster: str) -> frozenset[str]:
     :raises StowageError: location errors.
     """
     prefix = f"{layout.leases_folder(cluster)}{_BACKUP}"
-    chains: dict[str, list[str]] = {}
+    chains: dict[str, list[ObjectInfo]] = {}
     for info in location.list(prefix):
         name, slash, link = info.key[len(prefix) :].partition("/")
         if slash and link.endswith(".json"):
-            chains.setdefault(name, []).append(info.key)
+            chains.setdefault(name, []).append(info)
     now = location.now()
-    return frozenset(name for name, keys in chains.items() if _holds(location, max(keys, key=_number), now))
+    last = {name: max(links, key=lambda info: _number(info.key)) for name, links in chains.items()}
+    return frozenset(name for name, info in last.items() if _read(location, info).others("", now))
 
 
 def is_held(location: Location, cluster: str, backup: str) -> bool:
@@ -221,15 +233,3 @@ def check_free(location: Location, cluster: str, backup: str) -> None:
 def _number(key: str) -> tuple[int, str]:
     text = key.rpartition("/")[2].removesuffix(".json")
     return (int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else -1, key)
-
-
-def _holds(location: Location, key: str, now: datetime.datetime) -> bool:
-    try:
-        lease = json.loads(location.read(key, limit=limits.MAX_RECORD))
-        return datetime.datetime.fromisoformat(lease["expires"]) > now
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
-        return True
-    except StowageError as error:
-        if error.code in ("key_not_found", "archive_hostile"):
-            return error.code == "archive_hostile"
-        raise

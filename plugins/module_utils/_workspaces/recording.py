@@ -32,8 +32,9 @@ def record_backup(task: Task, location: Location, cluster: str, ensure: t.Callab
     """Have a backup made for the run that the option ``run`` names, unless the run has a good one, and record how it went.
 
     :param ensure: makes it, as the module ``backup`` does.
-    :raises TaskFailedError: whatever kept it from being made, with the record.
-    :raises StowageError: the record cannot be read or written.
+    :raises TaskFailedError: whatever kept it from being made, with the record; or what keeps the record from being written, with
+        what was made.
+    :raises StowageError: the record cannot be read.
     """
     run = task.params["run"]
     paths = RunPaths(run["workspace"], run["name"])
@@ -43,16 +44,26 @@ def record_backup(task: Task, location: Location, cluster: str, ensure: t.Callab
 
     def record(result: t.Mapping[str, t.Any]) -> Result:
         outcome = outcome_of(result, run["location_name"] or "")
-        return write_record(location, paths, cluster, outcome, last, check=task.check).as_dict()
+        return {"run": write_record(location, paths, cluster, outcome, last, check=task.check).as_dict()}
+
+    def record_failure(error: StowageError, result: Result) -> TaskFailedError:
+        """What the task ends with, which a record that cannot be written does not hide."""
+        try:
+            return TaskFailedError(error, result | record({**result, **error.as_result()}))
+        except StowageError as why:
+            task.warn(f"How it went could not be recorded in the run: {why.message}")
+            return TaskFailedError(error, result)
 
     try:
         result = ensure()
     except TaskFailedError as error:
-        failed = {**error.result, **error.error.as_result()}
-        raise TaskFailedError(error.error, {**error.result, "run": record(failed)}) from None
+        raise record_failure(error.error, dict(error.result)) from None
     except StowageError as error:
-        raise TaskFailedError(error, {"run": record(error.as_result())}) from None
-    return {**result, "run": record(result)}
+        raise record_failure(error, {}) from None
+    try:
+        return result | record(result)
+    except StowageError as error:
+        raise TaskFailedError(error, result) from None
 
 
 def is_done(last: Record | None, *, allow_partial: bool) -> bool:
@@ -69,7 +80,8 @@ def outcome_of(result: t.Mapping[str, t.Any], location: str = "", problem: str =
     """
     backup = result.get("backup") or {}
     code, said = str(result.get("error_code") or ""), str(result.get("msg") or "")
-    whole = backup.get("phase") in (runs.COMPLETED, runs.PARTIALLY_FAILED) and code in ("", "backup_partial")
+    # It may be there, although the task failed: for being partial, or since its record could not be written.
+    whole = backup.get("phase") in (runs.COMPLETED, runs.PARTIALLY_FAILED)
     if problem or not whole:
         code, _colon, text = problem.partition(": ") if problem else (code, "", said)
         return {
@@ -83,8 +95,8 @@ def outcome_of(result: t.Mapping[str, t.Any], location: str = "", problem: str =
         "location": location,
         "backup": backup["name"],
         "made": bool(result.get("changed")),
-        "error_code": code,
-        "reason": said if code else "",
+        "error_code": code if code == "backup_partial" else "",
+        "reason": said if code == "backup_partial" else "",
         **{name: backup.get(name) or 0 for name in ("objects", "size", "seconds", "warning_count", "error_count")},
         "cluster_uid": backup.get("cluster_uid") or "",
     }

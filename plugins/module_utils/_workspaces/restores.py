@@ -73,7 +73,7 @@ def _options(told: t.Mapping[t.Any, t.Any], source: str) -> dict[str, t.Any]:
             raise _unfit(
                 where, f"has {str(strangers[0])[:80]!r}, which is not known", f"There are: {', '.join(OPTIONS)}."
             )
-        wanted |= given
+        wanted |= {name: value for name, value in given.items() if value is not None}
         try:
             Selection.from_params(wanted)
         except StowageError as error:

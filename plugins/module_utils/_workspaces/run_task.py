@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import datetime
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.create import create_once
@@ -54,6 +55,10 @@ def run_workspace(task: Task) -> Result:
         return (_ask if state == "pending" else _record)(task, location, paths)
 
 
+_LONG_AGO: t.Final = datetime.timedelta(hours=24)
+"""A run that is begun again after this long is more likely a name that is used for every run."""
+
+
 def _head(paths: RunPaths) -> Result:
     return {"workspace": paths.workspace, "name": paths.run}
 
@@ -72,6 +77,11 @@ def _start(task: Task, location: Location, paths: RunPaths, clusters: tuple[str,
     if there is not None and there.clusters != clusters:
         raise _other_clusters(paths, there, clusters)
     now = there or wanted
+    if wanted.started - now.started > _LONG_AGO:
+        task.warn(
+            f"The run {paths.run} of {paths.workspace} was begun at {now.started.isoformat(timespec='seconds')}: what it has is not made "
+            "again. Give each run a name of its own (stowage_run)."
+        )
     result: Result = {
         "changed": changed,
         "run": _head(paths) | {"started": now.started.isoformat(), "clusters_count": len(now.clusters)},

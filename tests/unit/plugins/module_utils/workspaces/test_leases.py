@@ -206,6 +206,48 @@ def test_who_may_not_write_goes_on_and_says_so() -> None:
     assert not location.objects
 
 
+@pytest.mark.parametrize("code", ["throttled", "endpoint_unreachable", "outcome_unknown"])
+def test_an_answer_that_fails_does_not_mean_that_the_holder_let_go(code: str) -> None:
+    location = MemoryLocation()
+    lease(location).__enter__()
+
+    def fail(operation: str, _key: str) -> None:
+        if operation == "list" and location.calls["list"] > 2:
+            raise StowageError(code, "Later.")
+
+    location.fault = fail
+    with pytest.raises(StowageError) as caught:
+        lease(location, wait=0.5).__enter__()
+    assert caught.value.code == "lease_held"
+    assert "backup on " in caught.value.message
+
+
+def test_a_clock_that_was_years_ahead_keeps_nobody_waiting() -> None:
+    location = MemoryLocation()
+    location.clock += datetime.timedelta(days=3650)
+    lease(location).__enter__()
+    lease(location, shared=True).__enter__()
+    location.clock -= datetime.timedelta(days=3650)
+    assert taken(location)
+    assert leases.leased_backups(location, "east") == frozenset()
+    leases.check_free(location, "east", "b1")
+
+
+def test_what_keeps_it_from_being_released_does_not_hide_what_happened() -> None:
+    location = MemoryLocation()
+
+    def fail(_operation: str, _key: str) -> None:
+        raise OSError("the disk is gone")
+
+    def work() -> None:
+        with lease(location):
+            location.fault = fail
+            raise ValueError("of the work")
+
+    with pytest.raises(ValueError, match="of the work"):
+        work()
+
+
 def test_a_store_that_cannot_refuse_a_key_is_named() -> None:
     location = MemoryLocation()
     location.capabilities = Capabilities(conditional_create=False)

@@ -20,9 +20,14 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments impo
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._progress import Progress
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import prune
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import leases, prune
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.holding import Lease
-from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.leases import of_backup, of_cluster
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.leases import (
+    Holder,
+    Link,
+    of_backup,
+    of_cluster,
+)
 from ansible_collections.stowage.kubernetes.plugins.modules import backup_retention
 from support.archives import make_backup, put_foreign
 from support.memory_location import MemoryLocation
@@ -90,8 +95,9 @@ def test_check_mode_predicts_and_a_second_run_changes_nothing(world: World) -> N
 
 
 def test_what_is_held_locked_or_made_again_stays(world: World) -> None:
-    until = (world.location.clock + DAY).isoformat()
-    world.location.create(f"{LEASES}/1.json", json.dumps({"expires": until}).encode())
+    now = world.location.clock
+    link = Link(1, {"a": Holder(now + datetime.timedelta(minutes=2), "restore")}, now)
+    world.location.create(f"{LEASES}/1.json", link.to_json())
     world.location.locked.add(BackupPaths("east", "b0").velero_backup)
     result = world.run()
     assert result["retention"]["deleted"] == ["b2"]
@@ -121,18 +127,26 @@ def test_a_backup_that_was_made_again_meanwhile_stays(world: World, monkeypatch:
     assert shown["b0"] == ["It has been removed or made again meanwhile."]
 
 
+def test_a_lease_that_makes_no_sense_holds_for_an_hour_only(world: World) -> None:
+    world.location.create(f"{LEASES}/1.json", b"nonsense")
+    world.location.clock += leases.LONGEST
+    assert "b1" in world.run(check=True)["retention"]["deleted"]
+
+
 @pytest.mark.parametrize(
     ("chain", "held"),
     [
-        ({"1": "2000-01-01T00:00:00+00:00"}, False),
-        ({"1": "2100-01-01T00:00:00+00:00", "2": "2000-01-01T00:00:00+00:00"}, False),
-        ({"9": "2000-01-01T00:00:00+00:00", "10": "2100-01-01T00:00:00+00:00"}, True),
-        ({"1": "soon"}, True),
+        ({"1": -10}, False),
+        ({"1": 10, "2": -10}, False),
+        ({"9": -10, "10": 10}, True),
+        ({"1": None}, True),
     ],
 )
-def test_the_last_link_of_a_lease_holds(world: World, chain: dict[str, str], held: bool) -> None:
-    for number, until in chain.items():
-        world.location.create(f"{LEASES}/{number}.json", json.dumps({"expires": until}).encode())
+def test_the_last_link_of_a_lease_holds(world: World, chain: dict[str, int | None], held: bool) -> None:
+    for number, minutes in chain.items():
+        until = world.location.clock + datetime.timedelta(minutes=minutes or 0)
+        link = Link(int(number), {"a": Holder(until, "restore")}, world.location.clock)
+        world.location.create(f"{LEASES}/{number}.json", b"nonsense" if minutes is None else link.to_json())
     assert ("b1" in world.run(check=True)["retention"]["deleted"]) is not held
 
 
