@@ -119,7 +119,8 @@ class StowageError(Exception):
 
         The message ends with the hint: it is all that Ansible shows in plain text.
         """
-        message = f"{self.message} {self.hint}".rstrip()
+        said = self.message if not self.hint or self.message.endswith((".", "?", "!", ":")) else f"{self.message}."
+        message = f"{said} {self.hint}".rstrip()
         result: dict[str, t.Any] = {"msg": message, "error_code": self.code, "hint": self.hint}
         if self.details:
             result["error_details"] = self.details

@@ -199,7 +199,8 @@ def ending(name: str) -> None:
     say(f"""
 The test clusters are stopped again. What is left:
   {location(name)}/clusters/source/backups/{name}/   the backup
-  {HOME}/inventory.yml                             the inventory that was used
+  {HOME}/inventory.yml                             the inventory that was used; its clusters are gone, its location is not:
+    .venv/bin/ansible-playbook stowage.kubernetes.backups -i {HOME}/inventory.yml
 
 Your own cluster (it is only read; the restore goes into a test cluster):
   make demo KUBECONFIG=~/.kube/config

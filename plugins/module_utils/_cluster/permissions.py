@@ -20,6 +20,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import 
 _PATH: t.Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _THREADS: t.Final = 8
 _NAMED: t.Final = 12
+_RULES: t.Final = 12
+"""Rules that a hint has; of more, the roles that are shipped are a shorter answer."""
 _WORTH: t.Final = 3
 
 
@@ -67,10 +69,14 @@ def forbidden_error(missing: t.Sequence[Need]) -> StowageError:
     """One error that names all missing permissions, with the RBAC rules that grant them as its hint."""
     named = ", ".join(str(need) for need in missing[:_NAMED])
     more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    granting = rules(missing)
+    hint = f"Grant it a role with these rules: {' '.join(granting)}"
+    if len(granting) > _RULES:
+        hint = "Grant it what docs/rbac has for backups (backup-reader) or restores (restore-writer); error_details names each verb."
     return StowageError(
         "cluster_forbidden",
         f"The account may not: {named}{more}.",
-        f"Grant it a role with these rules: {' '.join(rules(missing))}",
+        hint,
         details={"missing": [dataclasses.asdict(need) for need in missing]},
     )
 

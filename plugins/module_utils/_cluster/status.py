@@ -20,7 +20,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import 
 _CODES: t.Final[t.Mapping[int, str]] = {401: "cluster_unauthorized", 403: "cluster_forbidden"}
 _HINTS: t.Final[t.Mapping[int, str]] = {
     401: "The token or certificate has expired, was revoked, or belongs to another cluster. Renew it and run again.",
-    403: "Grant the verb to the account; docs/ has the roles that are needed.",
+    403: "Grant the verb to the account; docs/rbac has the roles that are needed.",
 }
 # What Kubernetes answers when a Status has no reason, which happens with aggregated APIs and proxies.
 _REASONS: t.Final[t.Mapping[int, str]] = {

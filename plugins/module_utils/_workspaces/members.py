@@ -31,7 +31,12 @@ def choose(workspaces: t.Mapping[str, Workspace], chosen: str | t.Sequence[str])
     strangers = [name for name in names if name not in workspaces]
     if strangers or not names:
         what = f"There is no workspace {strangers[0][:80]!r}." if strangers else "There are no workspaces."
-        raise StowageError("invalid_option", what, f"{VARIABLE} has: {', '.join(workspaces) or 'none'}.")
+        hint = (
+            f"{VARIABLE} has: {', '.join(workspaces)}."
+            if workspaces
+            else f"Set {VARIABLE}, such as {{production: {{}}}} for a group."
+        )
+        raise StowageError("invalid_option", what, hint)
     return [workspace for name, workspace in workspaces.items() if name in names]
 
 

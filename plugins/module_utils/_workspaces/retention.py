@@ -156,7 +156,7 @@ def _reasons(
         yield from _places(good, f"keep_{option}", count(rules), form, rules.zone)
     for record in newest_first:
         if record.phase != COMPLETED and not (good and good[0].order > record.order):
-            yield record, "Nothing good is newer."
+            yield record, "Nothing good of its selection is newer."
 
 
 def _needed(

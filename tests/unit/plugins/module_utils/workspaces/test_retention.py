@@ -137,7 +137,7 @@ def test_the_last_good_one_stays_beside_newer_failures_and_veleros() -> None:
     said = reasons([*OLD, failed, foreign], Rules(last=1))
     assert said[OLD[2].name].startswith("It is the last good one. It is one of the newest 1 (keep_at_least).")
     assert said[OLD[1].name] == ""
-    assert said[failed.name] == "Nothing good is newer."
+    assert said[failed.name] == "Nothing good of its selection is newer."
 
 
 def test_selections_are_series_of_their_own() -> None:
