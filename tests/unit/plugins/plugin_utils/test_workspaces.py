@@ -130,7 +130,7 @@ MADE: t.Final[Tree] = {
         ({"skipped": True}, "code: why: not", {"phase": "Failed", "error_code": "code", "reason": "why: not"}),
         ({"changed": False, "backup": None}, "", {"phase": "Failed", "reason": "Its task ended without a backup."}),
         ({}, "", {"phase": "Failed", "reason": "Its task ended without a backup."}),
-        ({**MADE, "error_code": "interrupted", "msg": "m"}, "", {"phase": "Failed", "error_code": "interrupted"}),
+        ({**MADE, "error_code": "permission_denied", "msg": "m"}, "", {"phase": "Completed", "error_code": ""}),
     ],
 )
 def test_an_outcome_is_what_the_module_takes(result: Tree, problem: str, outcome: Tree) -> None:
