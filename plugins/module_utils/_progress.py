@@ -26,7 +26,7 @@ import typing as t
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 
 FIFO_VARIABLE: t.Final = "STOWAGE_PROGRESS_FIFO"
-GRACE: t.Final = 3.0
+GRACE: t.Final = 2.5
 """Seconds that an ordered stop may take; then the process ends, whatever it does."""
 
 _SIGNALS: t.Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -30,8 +30,9 @@ from ansible_collections.stowage.kubernetes.plugins.plugin_utils import _lines
 _TICK: t.Final = 0.25
 _MOST_NOTES: t.Final = 20
 _LONGEST: t.Final = 1 << 16
-_LINE_SECONDS: t.Final = 2.0
-"""How long a signal waits for a line that is being shown."""
+_LINE_SECONDS: t.Final = 1.5
+"""How long a signal waits for a line that is being shown. With what a module has to end in order (`GRACE` of `_progress.py`), all is
+over within the five seconds that a play's end may take."""
 
 
 class Follower:
