@@ -18,25 +18,28 @@ _GROUP: t.Final = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]*")
 _NAMESPACE: t.Final = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]*")
 
 
-def misnamed(kind: Kind, items: t.Sequence[Item]) -> list[Item]:
-    """Those of a page that :meth:`ArchiveWriter.add` would refuse, because no API server accepts such names. An aggregated
-    API may send them all the same."""
+def well_named(kind: Kind, items: t.Sequence[Item]) -> list[Item]:
+    """Those of a page that :meth:`ArchiveWriter.add` takes. An aggregated API may send others, too, whose names no API server
+    accepts."""
     if not takes_kind(kind):
-        return list(items)
+        return []
     takes = {namespace: takes_namespace(kind, namespace) for namespace in {item.namespace for item in items}}
-    return [item for item in items if not (takes[item.namespace] and takes_name(item.name))]
+    return [item for item in items if takes[item.namespace] and takes_name(item.name)]
 
 
 def takes_kind(kind: Kind) -> bool:
+    """Whether a kind's resource and version can be directories."""
     group = not kind.group or _GROUP.fullmatch(kind.group)
     return bool(_RESOURCE.fullmatch(kind.plural) and _GROUP.fullmatch(kind.version) and group)
 
 
 def takes_namespace(kind: Kind, namespace: str) -> bool:
+    """Whether objects of a kind can be in a namespace; empty stands for none."""
     return kind.namespaced == bool(namespace) and (not namespace or bool(_NAMESPACE.fullmatch(namespace)))
 
 
 def takes_name(name: str) -> bool:
+    """Whether an object's name can be that of a file."""
     if "/" in name or "\0" in name or name in ("", ".", ".."):
         return False
     return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)

@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils import _related as related
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.limits import MAX_OBJECT
-from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.names import misnamed
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.names import well_named
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.volumes import Volumes
 from ansible_collections.stowage.kubernetes.plugins.module_utils._selection import EXCLUDE_LABEL
 
@@ -57,10 +57,9 @@ class Intake:
         if any(len(item.body) > MAX_OBJECT for item in kept):
             self.too_large += [item.key.decode() for item in kept if len(item.body) > MAX_OBJECT]
             kept = [item for item in kept if len(item.body) <= MAX_OBJECT]
-        if bad := misnamed(kind, kept):
-            self.misnamed += len(bad)
-            refused = {id(item) for item in bad}
-            kept = [item for item in kept if id(item) not in refused]
+        count = len(kept)
+        kept = well_named(kind, kept)
+        self.misnamed += count - len(kept)
         add = self._writer.add
         for item in kept:
             add(kind, item)

@@ -36,8 +36,6 @@ _PATIENCE: t.Final = 2.0
 """Seconds that a renewal under way may take when the work is done."""
 _GIVES_UP: t.Final = frozenset({"permission_denied", "locked", "quota", "unsupported_by_store", "interrupted"})
 """What waiting does not change."""
-_SAME_INSTANT: t.Final = datetime.timedelta(minutes=1)
-"""Two readings of a store's clock, by Date headers of whole seconds from several of its machines, differ by less."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +109,7 @@ class Lease:
 
     def others_since(self, instant: datetime.datetime) -> bool:
         """Whether somebody else held it after an instant, by the store's clock."""
-        return self.waited > 0 or (self._freed is not None and self._freed > instant - _SAME_INSTANT)
+        return self.waited > 0 or (self._freed is not None and self._freed > instant - leases.CLOCKS)
 
     def __enter__(self) -> Lease:
         """:raises StowageError: ``lease_held`` when others hold it for longer than is waited, ``interrupted``."""

@@ -34,8 +34,8 @@ _BACKUP: t.Final = "backup-"
 """With the backup's name: what a reader holds while it reads."""
 _CLUSTER: t.Final = "cluster-"
 _MOST_HOLDERS: t.Final = 1000
-_CLOCKS: t.Final = datetime.timedelta(minutes=1)
-"""By so much two readings of a store's clock differ at most."""
+CLOCKS: t.Final = datetime.timedelta(minutes=1)
+"""Two readings of a store's clock, by Date headers of whole seconds from several of its machines, differ by less."""
 _SOMEBODY: t.Final = "?"
 """The id of a holder that is not known. None of ours is like that."""
 _NEVER: t.Final = datetime.datetime.min.replace(tzinfo=datetime.UTC)
@@ -69,7 +69,7 @@ class Link:
     def others(self, mine: str, now: datetime.datetime) -> dict[str, Holder]:
         """Who holds it besides one's own id. An expiry that no lease can have was written by a clock that was wrong, and holds nobody:
         it would keep everybody waiting until that day."""
-        latest = now + LONGEST + _CLOCKS
+        latest = now + LONGEST + CLOCKS
         return {name: one for name, one in self.holders.items() if name != mine and now < one.until <= latest}
 
     @property

@@ -209,3 +209,17 @@ def test_another_cluster_does_not() -> None:
     assert caught.value.code == "cluster_uid_mismatch"
     assert "u-1" in caught.value.message
     assert "u-2" in caught.value.message
+
+
+def test_many_rules_are_those_of_a_role_that_is_shipped() -> None:
+    few = forbidden_error([Need("list", f"g{number}.example.com", "things") for number in range(3)])
+    assert few.hint.count("apiGroups") == 3
+    many = forbidden_error([Need("list", f"g{number}.example.com", "things") for number in range(40)])
+    assert ("apiGroups" in many.hint, "docs/rbac" in many.hint) == (False, True)
+    assert len(many.details["missing"]) == 40
+
+
+@pytest.mark.parametrize(("message", "said"), [("No.", "No. Do."), ("No", "No. Do."), ("Why?", "Why? Do.")])
+def test_a_message_ends_before_its_hint_begins(message: str, said: str) -> None:
+    assert StowageError("invalid_option", message, "Do.").as_result()["msg"] == said
+    assert StowageError("invalid_option", message).as_result()["msg"] == message

@@ -274,6 +274,7 @@ def test_nothing_is_set(told: ToldServer) -> None:
         ((206, b"x"), True, Verdict.FAILED),
         ((416, xml("InvalidRange")), True, Verdict.FAILED),
         ((404, xml("NoSuchKey")), False, Verdict.FAILED),
+        ((403, xml("InvalidObjectState")), True, Verdict.FAILED),
         ((403, xml("AccessDenied")), True, Verdict.PASSED),
         ((403, xml("AccessDenied")), False, Verdict.UNKNOWN),
         ((404, b"<html>"), False, Verdict.UNKNOWN),

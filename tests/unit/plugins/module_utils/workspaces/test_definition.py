@@ -66,6 +66,13 @@ def test_nothing_is_all_of_the_group_of_its_name() -> None:
     assert read_workspaces({"prod": {}})["prod"] == Workspace(name="prod", clusters=Members(groups=("prod",)))
 
 
+def test_null_is_as_if_nothing_was_said() -> None:
+    said = {"selection": {"include_cluster_resources": None}, "schedule": {"cron": "0 2 * * *", "preset": None}}
+    found = read_workspaces({"prod": said})["prod"]
+    assert found.selection == {}
+    assert found.schedule == {"cron": "0 2 * * *", "paused": False}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

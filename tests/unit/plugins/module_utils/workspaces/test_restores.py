@@ -24,6 +24,11 @@ def test_each_source_has_its_target_and_options() -> None:
     assert found[1] == {**found[0], "source": "b", "included_namespaces": ["shop"]}
 
 
+def test_null_is_as_if_nothing_was_said() -> None:
+    (found,) = read_restores({"a": "x"}, {"all": {"existing_resource_policy": None, "allow_partial": None}})
+    assert found == {**OPTIONS, "source": "a", "target": "x"}
+
+
 def test_options_are_those_of_the_module() -> None:
     spec = merge(SELECTION, restore.ARGUMENTS)
     assert {name: spec[name].get("default") for name in OPTIONS} == OPTIONS

@@ -78,6 +78,15 @@ def test_a_run_is_begun_once(location: MemoryLocation) -> None:
     assert run("started", run="4712", clusters=["a", "c"])["changed"]
 
 
+def test_a_name_that_is_used_again_and_again_is_noticed(location: MemoryLocation) -> None:
+    run("started", clusters=["a"])
+    location.clock += datetime.timedelta(hours=23)
+    assert not run("started", clusters=["a"]).get("warnings")
+    location.clock += datetime.timedelta(hours=2)
+    (warning,) = run("started", clusters=["a"])["warnings"]
+    assert "Give each run a name of its own" in warning
+
+
 def test_of_several_that_begin_it_at_once_one_does(location: MemoryLocation) -> None:
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _number: run("started", clusters=["a"])["changed"], range(8)))
