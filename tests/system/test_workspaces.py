@@ -106,6 +106,7 @@ def test_who_cannot_be_backed_up_is_named_and_done_again(world: World) -> None:
     code, output = world.run("-e", "stowage_workspace=prod")
     assert code == 2, output
     assert "prod, run r1: PartiallyFailed (1 Completed, 4 Failed)" in output, output
+    assert "prod-2, prod: Failed. " in output
     codes = {name: found[-1]["error_code"] for name, found in world.records("prod").items()}
     assert codes == {
         "prod-1": "cluster_unreachable",
@@ -247,6 +248,32 @@ def test_a_variable_that_cannot_be_evaluated_is_a_failed_record(world: World) ->
     assert code == 2, output
     assert "prod, run r1: PartiallyFailed (2 Completed, 1 Failed)" in output
     assert "/not/there" in world.records("prod")["prod-1"][0]["reason"]
+
+
+def test_backups_may_lie_elsewhere_than_the_runs(world: World) -> None:
+    elsewhere = world.directory.parent / "elsewhere"
+    elsewhere.mkdir()
+
+    def move(everything: Tree) -> None:
+        everything["vars"]["stowage_locations"]["second"] = {"provider": "filesystem", "path": str(elsewhere)}
+        everything["vars"]["stowage_workspaces"] = {name: {"clusters": ["prod-1", "prod-2"]} for name in ("one", "two")}
+        everything["hosts"]["prod-1"]["stowage_location"] = "second"
+        everything["hosts"]["prod-2"]["stowage_location"] = "{{ lookup('ansible.builtin.file', '/not/there') }}"
+
+    world.change(move)
+    code, output = world.run()
+    assert code == 2, output
+    for name in ("one", "two"):
+        records = world.records(name)
+        assert [(one["phase"], one["location"]) for one in records["prod-1"]] == [("Completed", "second")]
+        assert [one["phase"] for one in records["prod-2"]] == ["Failed"]
+        assert "/not/there" in records["prod-2"][0]["reason"]
+    assert len(list(elsewhere.glob("clusters/prod-1/backups/*/velero-backup.json"))) == 2
+
+    code, output = world.run()
+    assert code == 2, output
+    assert world.phases("one") == {"prod-1": ["Completed"], "prod-2": ["Failed", "Failed"]}
+    assert len(list(elsewhere.glob("clusters/prod-1/backups/*/velero-backup.json"))) == 2
 
 
 def test_what_a_bucket_says_is_shown_and_nothing_more(world: World, tmp_path: Path) -> None:

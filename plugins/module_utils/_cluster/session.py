@@ -31,7 +31,11 @@ import urllib.parse
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster import access as _access
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster import kubeconfig as _kubeconfig
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.access import ClusterAccess
-from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.package import kubernetes_package
+from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.package import (
+    kubernetes_package,
+    temporary_files,
+    whole_kubernetes_package,
+)
 
 if t.TYPE_CHECKING:
     import ssl
@@ -122,8 +126,10 @@ def _load(
     _kubeconfig.check(documents, access.context)
     if not access.commands and not access.has_credential:
         _kubeconfig.check_no_commands(documents, access.context)
+    chosen = _kubeconfig.active(documents, access.context)
     try:
-        package.kube_config.load_kube_config_from_dict(
+        provided = whole_kubernetes_package() if "auth-provider" in chosen[1] else package
+        provided.kube_config.load_kube_config_from_dict(
             config_dict=_kubeconfig.of_one_context(documents, access.context),
             client_configuration=configuration,
             persist_config=False,
@@ -131,7 +137,7 @@ def _load(
         )
     except Exception as error:  # noqa: BLE001 (plugins and providers raise anything, with tokens in their texts)
         raise _kubeconfig.invalid(f"The kubeconfig cannot be used ({_safe_reason(error)}).") from None
-    return _kubeconfig.current_context(documents, access.context), *_kubeconfig.active(documents, access.context)
+    return _kubeconfig.current_context(documents, access.context), *chosen
 
 
 def _safe_reason(error: Exception) -> str:
@@ -305,8 +311,7 @@ def _logging_kept() -> t.Iterator[list[str]]:
         finally:
             root.removeHandler(keeper)
             # The package would hand out the names of deleted files to the next connection with the same key (before 36).
-            files = getattr(kubernetes_package().kube_config, "_temp_files", None)
-            if isinstance(files, dict):
+            for files in temporary_files():
                 for path in files.values():
                     with contextlib.suppress(OSError):
                         os.remove(path)

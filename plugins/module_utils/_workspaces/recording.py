@@ -44,7 +44,9 @@ def record_backup(task: Task, location: Location, cluster: str, ensure: t.Callab
 
     def record(result: t.Mapping[str, t.Any]) -> Result:
         outcome = outcome_of(result, run["location_name"] or "")
-        return {"run": write_record(location, paths, cluster, outcome, last, check=task.check).as_dict()}
+        written = write_record(location, paths, cluster, outcome, last, check=task.check)
+        tell_unless_completed(task, paths, written)
+        return {"run": written.as_dict()}
 
     def record_failure(error: StowageError, result: Result) -> TaskFailedError:
         """What the task ends with, which a record that cannot be written does not hide."""
@@ -66,6 +68,12 @@ def record_backup(task: Task, location: Location, cluster: str, ensure: t.Callab
         raise TaskFailedError(error, result) from None
 
 
+def tell_unless_completed(task: Task, paths: RunPaths, record: Record) -> None:
+    """Show on the screen what a play that goes on would not: a cluster's task that failed does not fail its host."""
+    if record.phase != runs.COMPLETED:
+        task.warn(f"{record.cluster}, {paths.workspace}: {record.phase}. {record.reason}")
+
+
 def is_done(last: Record | None, *, allow_partial: bool) -> bool:
     """Whether a cluster's part of a run is done. Pure."""
     enough = {runs.COMPLETED, runs.PARTIALLY_FAILED} if allow_partial else {runs.COMPLETED}
@@ -78,6 +86,8 @@ def outcome_of(result: t.Mapping[str, t.Any], location: str = "", problem: str =
     :param location: the name of the location.
     :param problem: why it was not even tried: an error code, a colon, and a sentence.
     """
+    # Ansible's own account of a loop says nothing: its first failure does.
+    result = next((item for item in result.get("results") or () if item.get("failed")), result)
     backup = result.get("backup") or {}
     code, said = str(result.get("error_code") or ""), str(result.get("msg") or "")
     # It may be there, although the task failed: for being partial, or since its record could not be written.

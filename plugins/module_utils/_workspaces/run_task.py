@@ -126,6 +126,7 @@ def _record(task: Task, location: Location, paths: RunPaths) -> Result:
         raise unfit("outcome.phase: Failed needs outcome.reason.")
     last = recording.last_record(location, paths, cluster)
     record = recording.write_record(location, paths, cluster, outcome, last, check=task.check)
+    recording.tell_unless_completed(task, paths, record)
     return {"changed": True, "run": _head(paths) | {"record": record.as_dict()}}
 
 

@@ -23,7 +23,10 @@ import yaml
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster import access as access_module
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.access import ClusterAccess
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.connection import Connection
-from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.package import kubernetes_package
+from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.package import (
+    kubernetes_package,
+    whole_kubernetes_package,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.session import open_session
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from support.scripted_api import Reply, Request, ScriptedApi, as_json
@@ -387,11 +390,21 @@ def test_compression_is_asked_for_but_on_loopback_and_where_the_kubeconfig_says_
     assert not compress("https://127.0.0.1:1")
 
 
+def test_a_token_that_an_auth_provider_keeps_is_used() -> None:
+    parts = ({"alg": "none"}, {"exp": 32503680000}, {})
+    token = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+    provider = {"name": "oidc", "config": {"id-token": token, "idp-issuer-url": "https://issuer.example"}}
+    access = ClusterAccess.from_params(
+        {"kubeconfig": kubeconfig_for("https://far.example", {"auth-provider": provider})}, {}
+    )
+    assert open_session(access, 1).headers == (("Authorization", f"Bearer {token}"),)
+
+
 SLIM = """
 import json, sys
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.package import kubernetes_package
 package = kubernetes_package()
-loaded = sorted(name for name in sys.modules if name.startswith("kubernetes"))
+loaded = sorted(name for name in sys.modules if name.startswith(("kubernetes", "google", "oauthlib", "requests")))
 import kubernetes.client
 print(json.dumps([package.slim, loaded, kubernetes.client.V1Pod.__name__, kubernetes.config.__name__]))
 """
@@ -417,6 +430,7 @@ def test_a_package_built_otherwise_is_imported_whole(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(package_module, "_import_slim", fail)
     for name in [name for name in sys.modules if name.partition(".")[0] == "kubernetes"]:
         monkeypatch.delitem(sys.modules, name)
+    whole_kubernetes_package.cache_clear()
     whole = kubernetes_package.__wrapped__()
     assert not whole.slim
     assert whole.configuration().verify_ssl
@@ -427,6 +441,7 @@ def test_a_missing_package_is_said_to_be_missing(monkeypatch: pytest.MonkeyPatch
         monkeypatch.delitem(sys.modules, name)
     for name in ("kubernetes", "kubernetes.client"):
         monkeypatch.setitem(sys.modules, name, None)
+    whole_kubernetes_package.cache_clear()
     with pytest.raises(StowageError) as caught:
         kubernetes_package.__wrapped__()
     assert caught.value.code == "dependency_missing"
