@@ -391,7 +391,7 @@ def test_compression_is_asked_for_but_on_loopback_and_where_the_kubeconfig_says_
 
 
 def test_a_token_that_an_auth_provider_keeps_is_used() -> None:
-    parts = ({"alg": "none"}, {"exp": 32503680000}, {})
+    parts: tuple[dict[str, Any], ...] = ({"alg": "none"}, {"exp": 32503680000}, {})
     token = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
     provider = {"name": "oidc", "config": {"id-token": token, "idp-issuer-url": "https://issuer.example"}}
     access = ClusterAccess.from_params(
