@@ -24,8 +24,8 @@ description:
 options:
   state:
     description:
-      - V(absent) deletes the role and the permission to take it over, if nobody has put anything else into the role. Providers of
-        web identities stay, for other roles may use them.
+      - V(absent) deletes the role and the permission to take it over, if nobody has put anything else into the role. A provider of web
+        identities that was made for it, as its tag C(stowage-trust) says, goes with the last role that names it.
     type: str
     choices: [present, absent]
     default: present
@@ -475,6 +475,11 @@ trust:
       returned: if O(state=present)
       type: dict
       sample: {assume_permission: {Version: "2012-10-17", Statement: []}}
+    secret_path:
+      description: The file that keeps the access key, empty without O(secret_path).
+      returned: if O(state=present) and O(render_only) is not set
+      type: str
+      sample: ""
     review:
       description: What somebody else is asked to do, as Markdown.
       returned: if O(render_only) is set

@@ -28,7 +28,8 @@ def _role(wants: Wants, shown: t.Mapping[str, t.Any]) -> list[str]:
     tags = " ".join(f"Key={key},Value={value}" for key, value in role.all_tags.items())
     boundary = f" --permissions-boundary {role.boundary}" if role.boundary else ""
     providers = [
-        f"aws iam create-open-id-connect-provider --url https://{host} --client-id-list {documents.AUDIENCE}"
+        f"aws iam create-open-id-connect-provider --url https://{host} --client-id-list {documents.AUDIENCE} "
+        f"--tags Key={aws.MARK},Value={role.bucket}"
         for host in role.hosts
     ]
     return [

@@ -115,6 +115,7 @@ class AwsTrust:
             auth={**self._auth(wanted), **({"access_key": kept.access_key} if kept else {})},
             foreign=[json.dumps(one) if isinstance(one, dict) else f"policy {one}" for one in parts.strangers()],
             documents=wanted.documents,
+            secret_path=wanted.keys.secret_path if wanted.keys else "",
         )
 
     def _retired(self, changes: t.Sequence[Change], lines: t.Sequence[Line], keys: UserKeys) -> list[Change]:
