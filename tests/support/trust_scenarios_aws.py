@@ -173,6 +173,19 @@ class Played:
         return {line["id"] for one in self.trusts.values() for line in one["checks"] if line["verdict"] == verdict}
 
 
+def play(plays: Plays, folder: Path, *arguments: str, **environment: str) -> Played:
+    """Runs the playbook cross_account; it must not fail."""
+    playbook, kept = folder / "playbook.yml", folder / "kept.json"
+    playbook.write_text(_PLAYBOOK, encoding="ascii")
+    kept.unlink(missing_ok=True)
+    with plays.start(str(playbook), *arguments, "-e", f"keep_at={kept}", **environment) as running:
+        output, _errors = running.communicate()
+    assert running.returncode == 0, output
+    changed = next(int(part.partition("=")[2]) for part in output.split() if part.startswith("changed="))
+    looked = re.findall(r"Look at the location through the trust\][ *]*\nok: ", output)
+    return Played(changed, len(looked), output, json.loads(kept.read_text(encoding="utf-8")))
+
+
 class Stage:
     """Plays an example inventory with what a scene adds to it."""
 
@@ -181,20 +194,10 @@ class Stage:
         overlay = scene.overlay()
         assert only_adds(scene.variables, overlay, "verify_tokens"), "an example is proven as it is"
         self.plays = Plays.make(scene.folder / "plays", vars=merged(scene.variables, overlay))
-        self._playbook = scene.folder / "playbook.yml"
-        self._playbook.write_text(_PLAYBOOK, encoding="ascii")
 
     def play(self, *arguments: str) -> Played:
         """Runs the playbook; it must not fail."""
-        kept = self._scene.folder / "kept.json"
-        kept.unlink(missing_ok=True)
-        options = (*arguments, "-e", f"keep_at={kept}")
-        with self.plays.start(str(self._playbook), *options, **self._scene.environment) as play:
-            output, _errors = play.communicate()
-        assert play.returncode == 0, output
-        changed = next(int(part.partition("=")[2]) for part in output.split() if part.startswith("changed="))
-        looked = re.findall(r"Look at the location through the trust\][ *]*\nok: ", output)
-        return Played(changed, len(looked), output, json.loads(kept.read_text(encoding="utf-8")))
+        return play(self.plays, self._scene.folder, *arguments, **self._scene.environment)
 
 
 def service_account_token(cluster: Cluster, namespace: str, account: str, audience: str) -> str:
