@@ -30,6 +30,7 @@ class AwsRole:
     :param inline: names of policies of its own.
     :param attached: ARNs of policies that are attached.
     :param profiles: instance profiles that it is in.
+    :param id: the unique id, which one that is made again does not have; empty if it is not known.
     """
 
     arn: str
@@ -40,6 +41,7 @@ class AwsRole:
     inline: dict[str, dict[str, t.Any]]
     attached: tuple[str, ...]
     profiles: tuple[str, ...] = ()
+    id: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +117,7 @@ class IamApi(AwsApi):
             inline=inline,
             attached=tuple(str(one["PolicyArn"]) for one in attached),
             profiles=tuple(str(one["InstanceProfileName"]) for one in profiles),
+            id=str(role.get("RoleId") or ""),
         )
 
     def _inline(self, role: str, name: str) -> dict[str, t.Any]:
