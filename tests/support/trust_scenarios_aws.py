@@ -182,8 +182,9 @@ def play(plays: Plays, folder: Path, *arguments: str, **environment: str) -> Pla
         output, _errors = running.communicate()
     assert running.returncode == 0, output
     changed = next(int(part.partition("=")[2]) for part in output.split() if part.startswith("changed="))
-    looked = re.findall(r"Look at the location through the trust\][ *]*\nok: ", output)
-    return Played(changed, len(looked), output, json.loads(kept.read_text(encoding="utf-8")))
+    tasks = [part for part in output.split("\nTASK [") if "Look at the location through the trust]" in part[:100]]
+    looked = sum(re.search("^ok: ", part, re.MULTILINE) is not None for part in tasks)
+    return Played(changed, looked, output, json.loads(kept.read_text(encoding="utf-8")))
 
 
 class Stage:
