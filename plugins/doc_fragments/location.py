@@ -212,7 +212,7 @@ options:
             type: str
           session_token:
             description:
-              - The token that belongs to a temporary access key.
+              - The token that belongs to a temporary access key. An empty one is none.
             type: str
           profile:
             description:

@@ -24,8 +24,8 @@ description:
 options:
   state:
     description:
-      - V(absent) deletes the role and the permission to take it over, if nobody has put anything else into the role. Providers of
-        web identities stay, for other roles may use them.
+      - V(absent) deletes the role and the permission to take it over, if nobody has put anything else into the role. A provider of web
+        identities that was made for it, as its tag C(stowage-trust) says, goes with the last role that names it.
     type: str
     choices: [present, absent]
     default: present
@@ -147,13 +147,24 @@ options:
   kms_key_arn:
     description:
       - The key that the bucket is encrypted with, if it is one of your own. The role is allowed to use it through S3. The key's own policy
-        has to allow that as well, see O(key_policy).
+        has to allow that as well, see O(key_policy) and O(key_grant).
     type: str
   key_policy:
     description:
       - Whether the policy of the key gets a statement that lets the role, or O(principals) with O(method=bucket_policy), use it through S3.
         Needed if the policy does not leave it to IAM policies, and always with O(method=bucket_policy).
       - The key must be in the account of O(location_account).
+    type: bool
+    default: false
+  key_grant:
+    description:
+      - Whether the key gets a grant for the role, or one for each of O(principals) with O(method=bucket_policy), in place of a statement in its
+        policy (O(key_policy)): for keys whose policy is not to be changed. With O(method=bucket_policy) they must be roles and users.
+      - Grants know nothing of S3, so the permissions also deny the use of the key outside of it. The permissions of O(principals) with
+        O(method=bucket_policy) are those of O(cluster_account.role) or O(cluster_account.user), or somebody else's to write.
+      - A grant cannot be changed. Where another is needed, it is made before the old one is revoked.
+      - The key must be in the account of O(location_account), whose credentials need C(kms:CreateGrant), C(kms:ListGrants) and
+        C(kms:RevokeGrant).
     type: bool
     default: false
   max_session_duration:
@@ -471,10 +482,15 @@ trust:
       elements: str
       sample: []
     documents:
-      description: The trust policy, the permissions, what the other side needs, and our statements in policies of others.
+      description: The trust policy, the permissions, what the other side needs, our statements in policies of others, and grants of the key.
       returned: if O(state=present)
       type: dict
       sample: {assume_permission: {Version: "2012-10-17", Statement: []}}
+    secret_path:
+      description: The file that keeps the access key, empty without O(secret_path).
+      returned: if O(state=present) and O(render_only) is not set
+      type: str
+      sample: ""
     review:
       description: What somebody else is asked to do, as Markdown.
       returned: if O(render_only) is set

@@ -206,6 +206,29 @@ def test_a_service_account_and_no_other(world: World, tokens: Tree) -> None:
     assert world.run(state="absent", **options)["changed"] is True
 
 
+def test_a_provider_goes_with_the_last_role_that_names_it(world: World) -> None:
+    issuer = f"https://oidc.example.com/id/{world.name}"
+    accounts = [{"issuer": issuer, "namespace": "stowage", "name": "backup"}]
+    options: Tree = {"principals": None, "cluster_account": None, "service_accounts": accounts, "verify": False}
+    second = World(world.aws)
+    world.present(**options)
+    second.present(**options)
+
+    def there() -> bool:
+        found = world.mine.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+        return any(one["Arn"].endswith(f"/id/{world.name}") for one in found)
+
+    for one, stays in ((world, True), (second, False)):
+        planned = one.run(check=True, state="absent")
+        gone = one.run(state="absent")
+        assert changes(gone["trust"]) == changes(planned["trust"])
+        assert (("oidc_provider", True, False) in changes(gone["trust"]), there()) == (not stays, stays)
+    world.mine.create_open_id_connect_provider(Url=issuer, ClientIDList=["sts.amazonaws.com"])
+    world.present(**options)
+    world.run(state="absent", **options)
+    assert there(), "it is somebody else's"
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [

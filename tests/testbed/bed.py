@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-from testbed import build, toolchain
+from testbed import build, controlplane, toolchain
 from testbed.azurite import Azurite
 from testbed.cluster import Cluster
 from testbed.errors import TestbedError
@@ -77,17 +77,24 @@ class Testbed:
         events_etcd: bool = False,
         apiserver_args: Sequence[str] = (),
         audit: bool = True,
+        issuer: str = controlplane.ISSUER,
     ) -> Cluster:
         """Starts a new cluster and returns when it works (see `Cluster`).
 
         `events_etcd` gives Events an etcd of their own; `apiserver_args` are added to the apiserver's, such as
-        `--feature-gates=ListFromCacheSnapshot=false`; without `audit` no request is logged.
+        `--feature-gates=ListFromCacheSnapshot=false`; without `audit` no request is logged; `issuer` is that of its tokens.
         """
         binary = build.binary("kubernetes", self.say)
 
         def start(directory: Path) -> Cluster:
             cluster = Cluster(
-                name, directory, binary, events_etcd=events_etcd, apiserver_args=apiserver_args, audit=audit
+                name,
+                directory,
+                binary,
+                events_etcd=events_etcd,
+                apiserver_args=apiserver_args,
+                audit=audit,
+                issuer=issuer,
             )
             return self._ready(cluster, cluster.bring_up)
 

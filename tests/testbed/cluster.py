@@ -38,6 +38,7 @@ class Cluster:
         events_etcd: bool = False,
         apiserver_args: Sequence[str] = (),
         audit: bool = True,
+        issuer: str = controlplane.ISSUER,
         shared: Etcd | None = None,
     ) -> None:
         """`shared` is an etcd of several clusters, each of which is an apiserver alone, with its keys below its name."""
@@ -62,6 +63,7 @@ class Cluster:
                 etcd=self.etcd.endpoint,
                 events_etcd=self.events_etcd.endpoint if self.events_etcd else None,
                 audit=(self.audit.path, directory / "audit-policy.json") if audit else None,
+                issuer=issuer,
                 more=[*apiserver_args, *([f"--etcd-prefix=/{name}"] if shared else [])],
             ),
             "kube-controller-manager": controlplane.controller_manager(self.credentials),

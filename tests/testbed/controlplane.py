@@ -90,9 +90,10 @@ def apiserver(
     etcd: str,
     events_etcd: str | None,
     audit: tuple[Path, Path] | None,
+    issuer: str,
     more: Sequence[str],
 ) -> list[str]:
-    """The arguments of kube-apiserver. `audit` is the log and where its policy is written.
+    """The arguments of kube-apiserver. `audit` is the log and where its policy is written, `issuer` that of its tokens.
 
     `advertise` must not be loopback: the apiserver refuses that for the Endpoints of the Service `kubernetes`. Nothing is
     ever sent there. Aggregator routing makes calls to services of webhooks and aggregated APIs go to endpoints, of which
@@ -106,7 +107,7 @@ def apiserver(
         "tls-cert-file": credentials.server.certificate,
         "tls-private-key-file": credentials.server.key,
         "client-ca-file": credentials.authority.pair.certificate,
-        "service-account-issuer": ISSUER,
+        "service-account-issuer": issuer,
         "service-account-key-file": credentials.token_public_key,
         "service-account-signing-key-file": credentials.token_key,
         "service-cluster-ip-range": SERVICE_RANGE,

@@ -21,6 +21,8 @@ what is inside):
 - S3 calls itself `AmazonS3` in the header Server, as each sample answer of AWS's API reference has it. ministack says nothing.
 - Who writes with a key of KMS must be allowed kms:GenerateDataKey by its policies and the key's own, as S3 documents under "Using
   server-side encryption with AWS KMS keys". ministack asks neither.
+- A grant of a key lets its principal use the key as a statement of the key's policy would, as KMS documents under "Grants in AWS
+  KMS". ministack keeps grants, and asks nothing of them. One with constraints lets nobody in here.
 - A cluster of EKS whose tags `testbed:server`, `testbed:authority` and `testbed:secret` are set is one that runs elsewhere: EKS
   says so of it, and that secret opens the webhook by which its apiserver has tokens checked. ministack starts one in a container.
 - Nothing but the given ports is opened (as root, ministack opens 443 too).
@@ -184,6 +186,34 @@ def heed_key_policies() -> None:
     s3._resolve_sse_write_headers = resolve
 
 
+def heed_grants() -> None:
+    """A key's policy is read with a statement for each grant."""
+    kms = part("services.kms")
+    original = kms.key_policy_for_arn
+
+    def with_grants(resource_arn: str) -> Any:
+        found = original(resource_arn)
+        if found is None:
+            return found
+        document = json.loads(found[0] or "{}")
+        key = kms._resolve_key(resource_arn)["Arn"]
+        granted = [
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": grant["GranteePrincipal"]},
+                "Action": [f"kms:{operation}" for operation in grant["Operations"]],
+                "Resource": "*",
+            }
+            for grant in kms._grants.values()
+            if grant["KeyId"] == key and not grant["Constraints"]
+        ]
+        statements = document.get("Statement", [])
+        statements = statements if isinstance(statements, list) else [statements]
+        return json.dumps({**document, "Statement": [*statements, *granted]}), *found[1:]
+
+    kms.key_policy_for_arn = with_grants
+
+
 def know_clusters_elsewhere() -> None:
     """EKS describes clusters as their tags say."""
     eks = part("services.eks")
@@ -241,6 +271,7 @@ def main(packages: str, session_seconds: int, plain_port: int) -> None:
     read_lists_of_audiences()
     say_what_it_stands_for()
     heed_key_policies()
+    heed_grants()
     know_clusters_elsewhere()
     open_no_other_port(plain_port)
     if session_seconds:

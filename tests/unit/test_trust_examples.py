@@ -33,7 +33,7 @@ from support.trust_examples import (
 PARTIES = {
     "location_account": {"LOCATION"},
     "cluster_account": {"CLUSTER", "CONTROLLER"},
-    "controller_account": {"CONTROLLER"},
+    "controller_account": {"CONTROLLER", "CLUSTER"},
 }
 TYPES = {kind["name"]: kind for kind in credential_types()}
 NAMES = {name: (kind, field) for kind in TYPES.values() for name, field in kind["injectors"]["env"].items()}

@@ -42,6 +42,8 @@ _ADDRESS: t.Final[t.Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {
         ),
     ),
 }
+# A credential type of AWX sets every variable: that of a token which keys have not is empty.
+_MAY_BE_EMPTY: t.Final = frozenset({"prefix", "session_token"})
 _KEYS: t.Final = frozenset({"access_key", "secret_key", "session_token"})
 _ANY_AWS: t.Final = frozenset({"account", "sts_endpoint"})
 _SESSION: t.Final = frozenset({"session_name", "session_policy", "duration"})
@@ -267,7 +269,7 @@ def _check_names(
     for name in sorted(map(str, given.keys() - required - optional)):
         raise unfit(f"{option}.{name[:80]} does not belong to {what}.", f"It takes {_words(required | optional)}.")
     for name, value in given.items():
-        if value == "" and name != "prefix":
+        if value == "" and name not in _MAY_BE_EMPTY:
             raise unfit(f"{option}.{name} is empty.", "Leave it out, or set it.")
 
 

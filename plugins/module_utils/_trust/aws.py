@@ -12,7 +12,13 @@ import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations import s3_policy
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_documents as documents
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_iam import AwsRole, IamApi
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_providers as providers
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_iam import (
+    AwsRole,
+    IamApi,
+    OidcProvider,
+    federated_of,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_parts import Request
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change, in_use
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import Statement, policy
@@ -62,38 +68,38 @@ class Wanted:
 class Found:
     """What is there.
 
-    :param providers: issuer's host -> audiences of its provider in the account of the role.
+    :param providers: issuer's host -> its provider in the account of the role.
     :param assume: the policy of ours in the other account's role or user.
     """
 
     role: AwsRole | None
-    providers: t.Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    providers: t.Mapping[str, OidcProvider] = dataclasses.field(default_factory=dict)
     assume: dict[str, t.Any] | None = None
 
 
 def look(iam: IamApi, other: IamApi | None, wanted: Wanted) -> Found:
     """What is there. :raises StowageError: what requests end with."""
-    providers = {}
-    for host in wanted.hosts:
-        audiences = iam.provider(documents.provider_arn(host, wanted.account, wanted.partition))
-        if audiences is not None:
-            providers[host] = tuple(audiences)
+    role = iam.role(wanted.name)
+    hosts = [*wanted.hosts, *_hosts(wanted, role.trust if role else None)]
     assume = other.inline_of(*wanted.holder, INLINE) if other and wanted.holder else None
-    return Found(iam.role(wanted.name), providers, assume)
+    return Found(role, providers.look(iam, hosts, wanted.account, wanted.partition), assume)
 
 
-def plan(wanted: Wanted, found: Found) -> list[Change]:
+def _hosts(wanted: Wanted, trust: t.Mapping[str, t.Any] | None) -> list[str]:
+    """The issuers that a trust policy names, of the role's account."""
+    start = documents.provider_arn("", wanted.account, wanted.partition)
+    return [arn.removeprefix(start) for arn in federated_of(trust or {}) if arn.startswith(start)]
+
+
+def plan(wanted: Wanted, found: Found, unused: t.Sequence[str] = ()) -> list[Change]:
     """What differs, in the order in which it is changed. Pure.
 
+    :param unused: issuers whose provider is not needed any more then.
     :raises StowageError: ``trust_in_use`` for a role of that name that is not ours.
     """
     role = found.role
     _require_ours(wanted, role)
-    changes = [
-        Change("oidc_provider", host, _audiences(found.providers.get(host)), _audiences((documents.AUDIENCE,)))
-        for host in wanted.hosts
-        if documents.AUDIENCE not in found.providers.get(host, ())
-    ]
+    changes = providers.plan(wanted.hosts, found.providers)
     trust = documents.merged(role.trust if role else None, wanted.trust)
     permissions = policy(wanted.permissions)
     if role is None:
@@ -102,7 +108,7 @@ def plan(wanted: Wanted, found: Found) -> list[Change]:
         changes.append(Change("permissions", wanted.name, None, permissions))
     else:
         changes += _plan_role(wanted, role, trust, permissions)
-    return changes + _plan_other(wanted, found)
+    return [*changes, *_plan_other(wanted, found), *providers.plan_removal(unused, found.providers)]
 
 
 def _plan_role(wanted: Wanted, role: AwsRole, trust: dict[str, t.Any], permissions: dict[str, t.Any]) -> list[Change]:
@@ -131,10 +137,10 @@ def _plan_other(wanted: Wanted, found: Found) -> list[Change]:
     return [Change("assume_permission", "/".join(wanted.holder), found.assume, after)]
 
 
-def plan_removal(wanted: Wanted, found: Found) -> list[Change]:
-    """What is ours and there, in the order in which it is deleted. Providers of web identities stay: other roles may use them.
-    Pure.
+def plan_removal(wanted: Wanted, found: Found, unused: t.Sequence[str] = ()) -> list[Change]:
+    """What is ours and there, in the order in which it is deleted. Pure.
 
+    :param unused: issuers whose provider nobody else needs.
     :raises StowageError: ``trust_in_use``.
     """
     role = found.role
@@ -145,7 +151,7 @@ def plan_removal(wanted: Wanted, found: Found) -> list[Change]:
         if not documents.same(found.assume, after, wanted.partition):
             changes.append(Change("assume_permission", "/".join(wanted.holder), found.assume, after))
     if role is None:
-        return changes
+        return changes + providers.plan_removal(unused, found.providers)
     holders = [f"policy {name} in the role" for name in sorted(role.inline.keys() - {INLINE})]
     holders += [f"attached policy {arn}" for arn in role.attached]
     holders += [f"instance profile {one}" for one in role.profiles]
@@ -154,12 +160,13 @@ def plan_removal(wanted: Wanted, found: Found) -> list[Change]:
         raise in_use(wanted.name, holders)
     if INLINE in role.inline:
         changes.append(Change("permissions", wanted.name, role.inline[INLINE], None))
-    return [*changes, Change("role", wanted.name, {"trust_policy": role.trust}, None)]
+    changes.append(Change("role", wanted.name, {"trust_policy": role.trust}, None))
+    return changes + providers.plan_removal(unused, found.providers)
 
 
 _KINDS: t.Final = frozenset(
     {
-        "oidc_provider",
+        providers.WHAT,
         "role",
         "permissions",
         "trust_policy",
@@ -185,11 +192,17 @@ class RolePart:
 
     def plan(self) -> list[Change]:
         """See :class:`~.aws_parts.Part`."""
-        return plan(self._wanted, self.found)
+        return plan(self._wanted, self.found, self._unused(but=self._wanted.hosts))
 
     def plan_removal(self) -> list[Change]:
         """See :class:`~.aws_parts.Part`."""
-        return plan_removal(self._wanted, self.found)
+        return plan_removal(self._wanted, self.found, self._unused())
+
+    def _unused(self, but: t.Sequence[str] = ()) -> list[str]:
+        wanted, found = self._wanted, self.found.providers
+        strangers = _hosts(wanted, policy(documents.foreign(self.found.role.trust if self.found.role else None)))
+        where = {"account": wanted.account, "partition": wanted.partition}
+        return providers.unused(self._iam, found.keys() - {*but, *strangers}, found, MARK, **where, role=wanted.name)
 
     def plan_leftover(self) -> list[Change]:
         """What is deleted of ours where the role is not wanted any more. One of somebody else's does not matter then."""
@@ -212,8 +225,9 @@ def _request(wanted: Wanted, change: Change) -> tuple[str, dict[str, t.Any]]:
         return policy_request(kind, holder, INLINE, change.after)
     if change.what == "permissions":
         return policy_request("role", wanted.name, INLINE, change.after)
-    if change.what == "oidc_provider":
-        return _of_provider(wanted, change)
+    if change.what == providers.WHAT:
+        arn = documents.provider_arn(change.name, wanted.account, wanted.partition)
+        return providers.request(change, arn, tag_list({MARK: wanted.bucket}))
     if change.what == "role":
         return ("delete_role", role) if change.after is None else ("create_role", _new_role(wanted, change))
     if change.what == "trust_policy":
@@ -235,19 +249,6 @@ def policy_request(kind: str, holder: str, name: str, after: t.Any) -> tuple[str
     return f"put_{kind}_policy", {**named, "PolicyDocument": s3_policy.compact(after)}
 
 
-def _of_provider(wanted: Wanted, change: Change) -> tuple[str, dict[str, t.Any]]:
-    if change.before is None:
-        return "create_open_id_connect_provider", {
-            "Url": f"https://{change.name}",
-            "ClientIDList": [documents.AUDIENCE],
-        }
-    arn = documents.provider_arn(change.name, wanted.account, wanted.partition)
-    return "add_client_id_to_open_id_connect_provider", {
-        "OpenIDConnectProviderArn": arn,
-        "ClientID": documents.AUDIENCE,
-    }
-
-
 def _new_role(wanted: Wanted, change: Change) -> dict[str, t.Any]:
     made = {
         "RoleName": wanted.name,
@@ -262,10 +263,6 @@ def _new_role(wanted: Wanted, change: Change) -> dict[str, t.Any]:
 def tag_list(tags: t.Mapping[str, str]) -> list[dict[str, str]]:
     """Tags as IAM takes them."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
-
-
-def _audiences(found: t.Sequence[str] | None) -> dict[str, list[str]] | None:
-    return None if found is None else {"audiences": list(found)}
 
 
 def _require_ours(wanted: Wanted, role: AwsRole | None) -> None:

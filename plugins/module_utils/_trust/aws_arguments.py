@@ -46,6 +46,7 @@ ARGUMENTS: t.Final[ArgumentSpec] = {
     },
     "kms_key_arn": {"type": "str", "no_log": False},
     "key_policy": {"type": "bool", "default": False, "no_log": False},
+    "key_grant": {"type": "bool", "default": False, "no_log": False},
     "max_session_duration": {"type": "int", "default": 3600},
     "permissions_boundary": _TEXT,
     "tags": {"type": "dict"},

@@ -286,8 +286,11 @@ def assume_statement(role_arn: str, *, tags: bool = False) -> Statement:
     return {"Sid": f"{sid_of(role_arn)}Assume", "Effect": "Allow", "Action": actions, "Resource": [role_arn]}
 
 
-def key_statements(key_arn: str, region: str, *, writes: bool) -> list[Statement]:
-    """What the bucket's encryption key is needed for: every permission set reads something, and a multipart upload decrypts."""
+def key_statements(key_arn: str, region: str, *, writes: bool, granted: bool = False) -> list[Statement]:
+    """What the bucket's encryption key is needed for: every permission set reads something, and a multipart upload decrypts.
+
+    :param granted: whether grants allow it, too: they do so outside S3 as well, unless that is denied.
+    """
     actions = ["kms:Decrypt", *(["kms:GenerateDataKey"] if writes else [])]
     condition = {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}}
     statement = {
@@ -297,7 +300,9 @@ def key_statements(key_arn: str, region: str, *, writes: bool) -> list[Statement
         "Resource": [key_arn],
         "Condition": condition,
     }
-    return [statement]
+    outside = {"Condition": {"StringNotEquals": condition["StringEquals"]}}
+    denied = {**statement, "Sid": f"{SID}KeyOutside", "Effect": "Deny", **outside}
+    return [statement, denied] if granted else [statement]
 
 
 def merged(document: t.Mapping[str, t.Any] | None, ours: t.Sequence[Statement]) -> dict[str, t.Any]:

@@ -12,6 +12,7 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations import s3_policy
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.keys import Keys
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.botocore_session import isolated_session
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
@@ -29,6 +30,7 @@ class AwsRole:
     :param inline: names of policies of its own.
     :param attached: ARNs of policies that are attached.
     :param profiles: instance profiles that it is in.
+    :param id: the unique id, which one that is made again does not have; empty if it is not known.
     """
 
     arn: str
@@ -39,6 +41,18 @@ class AwsRole:
     inline: dict[str, dict[str, t.Any]]
     attached: tuple[str, ...]
     profiles: tuple[str, ...] = ()
+    id: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class OidcProvider:
+    """A provider of web identities.
+
+    :param audiences: that it takes tokens for.
+    """
+
+    audiences: tuple[str, ...]
+    tags: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class AwsApi:
@@ -103,6 +117,7 @@ class IamApi(AwsApi):
             inline=inline,
             attached=tuple(str(one["PolicyArn"]) for one in attached),
             profiles=tuple(str(one["InstanceProfileName"]) for one in profiles),
+            id=str(role.get("RoleId") or ""),
         )
 
     def _inline(self, role: str, name: str) -> dict[str, t.Any]:
@@ -127,10 +142,22 @@ class IamApi(AwsApi):
         found = self._all("list_access_keys", "AccessKeyMetadata", UserName=name)
         return {str(one["AccessKeyId"]): one.get("Status") == "Active" for one in found}
 
-    def provider(self, arn: str) -> list[str] | None:
-        """The audiences of an OIDC provider, ``None`` if there is none."""
+    def provider(self, arn: str) -> OidcProvider | None:
+        """A provider of web identities, ``None`` if there is none."""
         found = self.asked("get_open_id_connect_provider", OpenIDConnectProviderArn=arn)
-        return None if found is None else [str(one) for one in found.get("ClientIDList") or ()]
+        if found is None:
+            return None
+        tags = {str(one["Key"]): str(one["Value"]) for one in found.get("Tags") or ()}
+        return OidcProvider(tuple(str(one) for one in found.get("ClientIDList") or ()), tags)
+
+    def federated(self, *, but: str) -> frozenset[str]:
+        """The providers of web identities that the roles of the account trust.
+
+        :param but: the name of a role that does not count.
+        """
+        roles = [one for one in self._all("list_roles", "Roles") if one.get("RoleName") != but]
+        trusts = [document_of(one.get("AssumeRolePolicyDocument")) for one in roles]
+        return frozenset(arn for trust in trusts for arn in federated_of(trust))
 
     def _all(self, operation: str, field: str, **parameters: t.Any) -> list[t.Any]:
         found: list[t.Any] = []
@@ -174,6 +201,13 @@ def failure(operation: str, error: Exception, prefix: str = "iam") -> LocationEr
     if found.code in {"key_not_found", "key_exists"}:
         found = dataclasses.replace(found, code="store_error")
     return LocationError(found)
+
+
+def federated_of(document: t.Mapping[str, t.Any]) -> list[str]:
+    """The providers of web identities that a trust policy names. Pure."""
+    principals = [one.get("Principal") for one in s3_policy.statements(document) if isinstance(one, dict)]
+    named = [one.get("Federated") for one in principals if isinstance(one, dict)]
+    return [str(arn) for one in named if one for arn in (one if isinstance(one, list) else [one])]
 
 
 def document_of(value: t.Any) -> dict[str, t.Any]:

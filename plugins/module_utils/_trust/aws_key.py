@@ -22,6 +22,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_part
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change, in_use
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import Statement
 
+_MOST_PAGES: t.Final = 500
 _POLICY: t.Final = "default"
 """The only name that a key's policy can have."""
 
@@ -64,6 +65,22 @@ def _both(one: t.Mapping[str, t.Any], other: t.Mapping[str, t.Any]) -> dict[str,
     return {name: {**one.get(name, {}), **other.get(name, {})} for name in {**one, **other}}
 
 
+@dataclasses.dataclass(frozen=True)
+class Grant:
+    """A grant of a key.
+
+    :param grantee: whom it is to: an ARN, or a unique id.
+    :param operations: sorted.
+    :param constrained: whether it holds under conditions only.
+    """
+
+    id: str
+    name: str
+    grantee: str
+    operations: tuple[str, ...]
+    constrained: bool = False
+
+
 class KmsApi(AwsApi):
     """What is asked of KMS about a key."""
 
@@ -73,6 +90,29 @@ class KmsApi(AwsApi):
         """A key's policy."""
         found = json.loads(str(self.do("get_key_policy", KeyId=arn, PolicyName=_POLICY)["Policy"]))
         return found if isinstance(found, dict) else {}
+
+    def grants(self, arn: str) -> list[Grant]:
+        """A key's grants."""
+        found: list[Grant] = []
+        asked: dict[str, t.Any] = {"KeyId": arn, "Limit": 100}
+        for _dummy in range(_MOST_PAGES):
+            answer = self.do("list_grants", **asked)
+            found += [_grant(one) for one in answer.get("Grants") or ()]
+            if not answer.get("Truncated"):
+                break
+            asked["Marker"] = answer["NextMarker"]
+        return found
+
+
+def _grant(found: t.Mapping[str, t.Any]) -> Grant:
+    """A grant as KMS lists it."""
+    return Grant(
+        str(found["GrantId"]),
+        str(found.get("Name") or ""),
+        str(found.get("GranteePrincipal") or ""),
+        tuple(sorted(str(one) for one in found.get("Operations") or ())),
+        bool(found.get("Constraints")),
+    )
 
 
 def plan(wanted: KeyWanted, there: dict[str, t.Any]) -> list[Change]:

@@ -15,7 +15,13 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model im
 
 _PAUSE: t.Final = 2.0
 _NOT_KNOWN_YET: t.Final = frozenset(
-    {"MalformedPolicyDocument", "MalformedPolicyDocumentException", "MalformedPolicy", "InvalidParameterException"}
+    {
+        "MalformedPolicyDocument",
+        "MalformedPolicyDocumentException",
+        "MalformedPolicy",
+        "InvalidArnException",
+        "InvalidParameterException",
+    }
 )
 
 Request = tuple[AwsApi, str, dict[str, t.Any]]

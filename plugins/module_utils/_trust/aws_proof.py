@@ -45,8 +45,10 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.set_tria
 _TLS: t.Final = (
     "Set guard_rails.tls_only, or tls_only of backup_location, so that the bucket refuses what is not encrypted."
 )
-_KEY: t.Final = "Set key_policy, or let the key's policy name the role, or allow the account to decide by IAM policies."
-_DIRECT: t.Final = "Look for a policy that lets the caller use the key without kms:ViaService."
+_KEY: t.Final = "Set key_policy or key_grant, or let the key's policy name the role, or allow the account to decide by IAM policies."
+_DIRECT: t.Final = (
+    "Look for a policy that lets the caller use the key without kms:ViaService, or a grant that no policy narrows so."
+)
 _VERSIONS: t.Final = "Look for the statement of guard_rails.keep_versions in the bucket's policy."
 
 

@@ -19,7 +19,7 @@ def review(wants: Wants) -> str:
     shown = wants.documents
     parts = [f"# Trust {wants.role.name} at AWS", f"## In the account {wants.role.account}, which has the bucket"]
     parts += _role(wants, shown) if wants.by_role else _owned(wants)
-    parts += _bucket(wants, shown) + _key(wants, shown)
+    parts += _bucket(wants, shown) + _key(wants, shown) + _grants(wants)
     return "\n\n".join([*parts, *_other_account(wants, shown), *_keys(wants)]) + "\n"
 
 
@@ -28,7 +28,8 @@ def _role(wants: Wants, shown: t.Mapping[str, t.Any]) -> list[str]:
     tags = " ".join(f"Key={key},Value={value}" for key, value in role.all_tags.items())
     boundary = f" --permissions-boundary {role.boundary}" if role.boundary else ""
     providers = [
-        f"aws iam create-open-id-connect-provider --url https://{host} --client-id-list {documents.AUDIENCE}"
+        f"aws iam create-open-id-connect-provider --url https://{host} --client-id-list {documents.AUDIENCE} "
+        f"--tags Key={aws.MARK},Value={role.bucket}"
         for host in role.hosts
     ]
     return [
@@ -88,6 +89,24 @@ def _key(wants: Wants, shown: t.Mapping[str, t.Any]) -> list[str]:
             f"aws kms get-key-policy {named} --query Policy --output text > key.json",
             f"aws kms put-key-policy {named} --policy file://key.json",
         ),
+    ]
+
+
+def _grants(wants: Wants) -> list[str]:
+    if wants.grants is None or not wants.grants.grantees:
+        return []
+    key = f"--key-id {wants.grants.arn}"
+    made = [
+        f"aws kms create-grant {key} --grantee-principal {grantee} --operations {' '.join(wants.grants.operations)} "
+        f"--name {wants.grants.name}"
+        for grantee in wants.grants.grantees
+    ]
+    return [
+        (
+            "Grants of the key. They allow its use outside S3 as well, which the permissions above deny. The second command lists them, and "
+            "`aws kms revoke-grant` takes one back."
+        ),
+        _commands(*made, f"aws kms list-grants {key}"),
     ]
 
 

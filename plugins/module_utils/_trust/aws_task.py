@@ -18,6 +18,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Ta
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_documents as documents
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_bucket import BucketApi, BucketPart
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_grants import GrantsPart
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_iam import IamApi, service
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_key import KeyPart, KmsApi
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_keys import UserKeys, retires
@@ -63,7 +64,8 @@ class AwsTrust:
         iam = IamApi(self._parties.keys("location_account"), *self._where("iam_endpoint"))
         there = iam.role(request.name)
         wanted = self._wants(self._external_id(documents.external_id_of(there.trust) if there else ""))
-        parts = _Parts(wanted, self._role(iam, wanted), self._bucket(wanted), self._pods(wanted), self._key(wanted))
+        role = self._role(iam, wanted)
+        parts = _Parts(wanted, role, self._bucket(wanted), self._pods(wanted), self._key(wanted, role))
         keys = self._user_keys(wanted)
         if request.absent:
             return self._removed(parts, keys)
@@ -115,6 +117,7 @@ class AwsTrust:
             auth={**self._auth(wanted), **({"access_key": kept.access_key} if kept else {})},
             foreign=[json.dumps(one) if isinstance(one, dict) else f"policy {one}" for one in parts.strangers()],
             documents=wanted.documents,
+            secret_path=wanted.keys.secret_path if wanted.keys else "",
         )
 
     def _retired(self, changes: t.Sequence[Change], lines: t.Sequence[Line], keys: UserKeys) -> list[Change]:
@@ -165,11 +168,12 @@ class AwsTrust:
     def _user_keys(self, wanted: Wants) -> UserKeys | None:
         return UserKeys(self._other(), wanted.keys) if wanted.keys else None
 
-    def _key(self, wanted: Wants) -> KeyPart | None:
-        if wanted.key is None:
+    def _key(self, wanted: Wants, role: aws.RolePart) -> tuple[KeyPart, GrantsPart] | None:
+        if wanted.key is None or wanted.grants is None:
             return None
         where = self._where("kms_endpoint", wanted.key.arn.split(":")[3])
-        return KeyPart(KmsApi(service("kms", self._parties.keys("location_account"), *where)), wanted.key)
+        kms = KmsApi(service("kms", self._parties.keys("location_account"), *where))
+        return KeyPart(kms, wanted.key), GrantsPart(kms, wanted.grants, role.found.role)
 
     def _auth(self, wanted: Wants) -> dict[str, str]:
         if not wanted.by_role:
@@ -189,30 +193,35 @@ class _Parts:
     """All parts, and the order of their changes."""
 
     def __init__(
-        self, wanted: Wants, role: aws.RolePart, bucket: BucketPart, pods: PodsPart | None, key: KeyPart | None
+        self,
+        wanted: Wants,
+        role: aws.RolePart,
+        bucket: BucketPart,
+        pods: PodsPart | None,
+        key: tuple[KeyPart, GrantsPart] | None,
     ) -> None:
         self._wanted = wanted
         self.role = role
         self._bucket = bucket
         self._pods = pods
-        self._key = key
+        self._key = key or ()
 
     @functools.cached_property
     def all(self) -> list[Part]:
         """Those that there are."""
-        return [part for part in (self.role, self._bucket, self._pods, self._key) if part is not None]
+        return [part for part in (self.role, self._bucket, self._pods, *self._key) if part is not None]
 
     def strangers(self) -> list[t.Any]:
         """Statements of others, and names of policies in the role."""
         role = self.role.found.role if self._wanted.by_role else None
         found = [*documents.foreign(role.trust), *(sorted(role.inline.keys() - {aws.INLINE}))] if role else []
-        return [*found, *self._bucket.strangers, *(self._key.strangers if self._key else [])]
+        return [*found, *self._bucket.strangers, *(self._key[0].strangers if self._key else [])]
 
     def plan(self) -> list[Change]:
         """What names a role comes after the role, but for what says where pods get it."""
         changes = self._pods.plan() if self._pods else []
         changes += self.role.plan() if self._wanted.by_role else []
-        changes += self._key.plan() if self._key else []
+        changes += [change for part in self._key for change in part.plan()]
         changes += self._bucket.plan()
         return changes if self._wanted.by_role else changes + self.role.plan_leftover()
 
@@ -220,7 +229,7 @@ class _Parts:
         """The other way around."""
         changes = self._pods.plan_removal() if self._pods else []
         changes += self._bucket.plan_removal()
-        changes += self._key.plan_removal() if self._key else []
+        changes += [change for part in self._key for change in part.plan_removal()]
         changes += self.role.plan_removal() if self._wanted.by_role else self.role.plan_leftover()
         return changes + (self._pods.plan_role_removal() if self._pods else [])
 

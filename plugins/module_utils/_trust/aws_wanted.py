@@ -11,7 +11,7 @@ import re
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_client import S3Settings
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws, aws_bucket, aws_key
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws, aws_bucket, aws_grants, aws_key
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_documents as documents
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_bucket import BucketWanted, GuardRails
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_documents import (
@@ -20,6 +20,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_docu
     Trusted,
     unfit,
 )
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_grants import GrantsWanted
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_key import KeyWanted
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_keys import KeysWanted
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_parties import Parties
@@ -44,6 +45,7 @@ class Wants:
     :param external_id: that principals have to say, empty if they have not.
     :param pods: ``None`` without Pod Identity.
     :param key: that the bucket is encrypted with, ``None`` without one.
+    :param grants: of that key.
     :param keys: access keys of a user, ``None`` if they are somebody else's to make.
     """
 
@@ -55,6 +57,7 @@ class Wants:
     bucket: BucketWanted
     rails: GuardRails
     key: KeyWanted | None
+    grants: GrantsWanted | None = None
     keys: KeysWanted | None = None
 
     @property
@@ -73,6 +76,8 @@ class Wants:
             found["bucket_policy"] = policy(self.bucket.statements)
         if self.key and self.key.statements:
             found["key_policy"] = policy(self.key.statements)
+        if self.grants and self.grants.grantees:
+            found["key_grants"] = self.grants.documents
         return found
 
 
@@ -145,6 +150,7 @@ def wants(params: Params, request: Request, settings: S3Settings, parties: Parti
         ),
         rails=rails,
         key=_key(given, trusted, use),
+        grants=_grants(given, trusted, use),
         keys=_keys(given),
     )
 
@@ -214,8 +220,18 @@ def _check(params: Params, trusted: Trusted, rails: GuardRails, *, by_role: bool
         raise unfit("guard_rails.version_deleters are exceptions of keep_versions, which is not set.")
     if any(not documents.is_principal(one) for one in rails.version_deleters):
         raise unfit("guard_rails.version_deleters takes ARNs of roles and users without wildcards.")
-    if params["key_policy"] and not params["kms_key_arn"]:
-        raise unfit("key_policy needs kms_key_arn.")
+    _check_key(params, trusted, by_role=by_role)
+
+
+def _check_key(params: Params, trusted: Trusted, *, by_role: bool) -> None:
+    if params["key_policy"] and params["key_grant"]:
+        raise unfit("key_policy and key_grant are two ways to do the same.")
+    if (params["key_policy"] or params["key_grant"]) and not params["kms_key_arn"]:
+        raise unfit("key_policy and key_grant need kms_key_arn.")
+    if not params["key_grant"] or by_role:
+        return
+    if documents.narrowing(trusted) or any(not documents.is_principal(one) for one in trusted.principals):
+        raise unfit("key_grant is for principals that are roles and users, without principal_arns and organization.")
 
 
 def _role(given: _Given, trusted: Trusted, permissions: t.Sequence[Statement]) -> aws.Wanted:
@@ -241,16 +257,37 @@ def _key_use(given: _Given) -> list[Statement]:
     if not arn:
         return []
     writes = given.request.permissions == "writer" or given.params["writes_restores"]
-    return documents.key_statements(arn, given.settings.region, writes=writes)
+    granted = bool(given.params["key_grant"])
+    return documents.key_statements(arn, given.settings.region, writes=writes, granted=granted)
+
+
+def _is_ours_to_open(given: _Given) -> bool:
+    """Whether the key is in the account of the location.
+
+    :raises StowageError: ``invalid_option`` if it is not, and has to be.
+    """
+    found = _KEY_ARN.fullmatch(given.text("kms_key_arn"))
+    here = bool(found and found[3] == given.account)
+    if not here and (given.params["key_policy"] or given.params["key_grant"]):
+        raise unfit("key_policy and key_grant need the kms_key_arn of a key in the account of location_account.")
+    return here
+
+
+def _grants(given: _Given, trusted: Trusted, use: t.Sequence[Statement]) -> GrantsWanted | None:
+    """The grants of the key, if it is in the account of the location."""
+    if not _is_ours_to_open(given):
+        return None
+    none = GrantsWanted(given.role_arn, given.text("kms_key_arn"))
+    if not given.params["key_grant"]:
+        return none
+    grantees = (given.role_arn,) if given.params["method"] == "role" else tuple(sorted(set(trusted.principals)))
+    return dataclasses.replace(none, grantees=grantees, operations=aws_grants.operations_of(use[0]))
 
 
 def _key(given: _Given, trusted: Trusted, use: t.Sequence[Statement]) -> KeyWanted | None:
     """The key's part, if the key is in the account of the location."""
     arn, wanted = given.text("kms_key_arn"), given.params["key_policy"]
-    found = _KEY_ARN.fullmatch(arn)
-    if not found or found[3] != given.account:
-        if wanted:
-            raise unfit("key_policy needs the kms_key_arn of a key in the account of location_account.")
+    if not _is_ours_to_open(given):
         return None
     if not wanted:
         return KeyWanted(given.role_arn, arn, given.partition, None)

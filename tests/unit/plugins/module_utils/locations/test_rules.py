@@ -60,6 +60,11 @@ def test_tokens_of_azure_may_be_compared_with_a_tenant(method: str) -> None:
     assert rules.check_location({**AZURE, "auth": auth})["auth"] == auth
 
 
+def test_a_token_that_keys_have_not_may_be_empty_as_awx_sets_it() -> None:
+    auth = {"method": "access_key", "session_token": "", **KEYS}
+    assert rules.check_location({**MINIO, "auth": auth})["auth"] == auth
+
+
 def test_what_is_not_set_of_the_authentication_is_left_out() -> None:
     auth = {"method": "access_key", "role_arn": None, "session_token": None, **KEYS}
     assert rules.check_location({**MINIO, "auth": auth})["auth"] == {"method": "access_key", **KEYS}
