@@ -290,6 +290,12 @@ options:
                 O(location.auth.method=impersonation). Each must be allowed to create tokens of the next.
             type: list
             elements: str
+          iam_endpoint:
+            description:
+              - URL of the service that gives a service account's tokens, V(https://), host and port, where it is not Google's public
+                one, such as that of Private Service Connect, for O(location.auth.method=impersonation). Credentials of the
+                environment are sent only to endpoints of Google.
+            type: str
           account_key:
             description:
               - One of the storage account's two keys. If not set, it is E(AZURE_STORAGE_KEY).

@@ -92,6 +92,7 @@ LOCATION: t.Final[ArgumentSpec] = {
                     "credentials_json": {"type": "raw", "no_log": False},
                     "service_account": {"type": "str"},
                     "delegates": {"type": "list", "elements": "str"},
+                    "iam_endpoint": {"type": "str"},
                     "account_key": {"type": "str", "no_log": True},
                     "sas_token": {"type": "str", "no_log": True},
                     "tenant": {"type": "str"},

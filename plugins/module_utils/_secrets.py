@@ -19,9 +19,9 @@ _LOCATION_HARMLESS: t.Final = frozenset(
     {
         "access_key", "account", "authority", "bucket", "bucket_owner", "ca_cert", "client_cert", "client_id", "client_key",
         "cloud", "credentials_file", "delegates", "duration", "endpoint", "external_id", "federated_token_file",
-        "management_endpoint", "method", "path", "path_style", "prefix", "profile", "provider", "region", "resource_group",
-        "role_arn", "service_account", "session_name", "source_role_arn", "storage_account", "sts_endpoint", "subscription",
-        "tenant", "web_identity_token_file", "x509_certificate_path",
+        "iam_endpoint", "management_endpoint", "method", "path", "path_style", "prefix", "profile", "provider", "region",
+        "resource_group", "role_arn", "service_account", "session_name", "source_role_arn", "storage_account", "sts_endpoint",
+        "subscription", "tenant", "web_identity_token_file", "x509_certificate_path",
     }
 )  # fmt: skip
 _DOCUMENT_HARMLESS: t.Final = frozenset(

@@ -322,6 +322,12 @@ trust:
       returned: if O(render_only) is not set
       type: dict
       sample: {method: impersonation, service_account: stowage-prod-1-writer@example-backup-project.iam.gserviceaccount.com}
+    controller_auth:
+      description:
+        - The same for somebody of O(impersonators), apart from their own credentials. Empty if there is nobody.
+      returned: if O(render_only) is not set
+      type: dict
+      sample: {method: impersonation, service_account: stowage-prod-1-writer@example-backup-project.iam.gserviceaccount.com}
     documents:
       description: The bindings, roles and the provider, as Google's APIs have them.
       returned: always

@@ -203,7 +203,8 @@ def test_by_impersonation_without_a_cluster(alone: World) -> None:
     options = controller(alone)
     trust = alone.present(**options)
     assert set(verdicts(trust).values()) == {"passed"}
-    assert trust["auth"] == {"method": "impersonation", "service_account": alone.email}
+    auth = {"method": "impersonation", "service_account": alone.email, "iam_endpoint": alone.google.endpoint}
+    assert trust["auth"] == trust["controller_auth"] == auth
     policy = alone.iam.policies[alone.email].bindings
     assert policy == [{"role": TOKEN_CREATOR, "members": options["impersonators"]}]
     assert alone.run(**options)["changed"] is False

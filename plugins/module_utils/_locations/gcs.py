@@ -37,6 +37,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_
     GcsSettings,
     TokenRequests,
     TokenSource,
+    is_own_endpoint,
     make_session,
     require_google,
 )
@@ -92,7 +93,10 @@ def gcs_access(
     """
     session = make_session(trust.verify)
     requests = TokenRequests(session)
-    identity = google_identity(auth, environ, ambient=settings.own_endpoint, requests=requests)
+    iam_endpoint = str(auth.get("iam_endpoint") or "").rstrip("/")
+    # Tokens of the environment are sent there to be exchanged.
+    ambient = settings.own_endpoint and (not iam_endpoint or is_own_endpoint(iam_endpoint))
+    identity = google_identity(auth, environ, ambient=ambient, requests=requests, iam_endpoint=iam_endpoint)
     if setup:
         identity = for_setup(identity)
     return GcsAccess(session, TokenSource(identity.credentials, requests), identity)

@@ -215,16 +215,19 @@ class GcsProber(Prober):
             "may_read_settings": lambda: LocationError(self._bucket.failure) if self._bucket.failure else None,
         }
         more: tuple[Check, ...] = ()
+        sample, below_only = "", gcs_rights.narrowed(self._listing.error, held)
         if right.id == "may_create":
             sent = upload_round(self._calls, self._settings.prefix + self._aim.upload_key)
             error, more = sent.refused, sent.checks
         elif right.id in asked:
             error = asked[right.id]()
         else:
-            error = gcs_rights.ask(self._calls, right, self._settings.prefix + self._aim.folder)
+            sample = self._listing.first if below_only and right.tried == "GET" else ""
+            error = gcs_rights.ask(self._calls, right, self._settings.prefix + self._aim.folder, sample)
         unlisted = self._listing.error is not None
         where = gcs_rights.resource(right, self._settings.bucket, self._settings.prefix)
-        return [gcs_rights.judge(right, error, held, where, hidden=unlisted), *more]
+        below_only = below_only and not sample
+        return [gcs_rights.judge(right, error, held, where, hidden=unlisted, below_only=below_only), *more]
 
     # posture
 

@@ -8,7 +8,9 @@ the collection.
 The store is asked for all of them at once (testIamPermissions), and each is tried by a request that cannot do anything: about
 an object that does not exist, or an upload that is cancelled. The request decides: what is granted for a prefix only is not
 granted on the bucket, what a deny policy takes away may be, and emulators say yes to everything. Where the request cannot
-tell, since an object's absence is hidden from who may not list, the store's word counts.
+tell, since an object's absence is hidden from who may not list, the store's word counts. It is hidden as well from who may list
+below a prefix only, for whoever asks for an object names no prefix, and such a one's other permissions are seldom granted on the
+bucket: reading is tried with an object that is there then.
 """
 
 from __future__ import annotations
@@ -86,12 +88,21 @@ def resource(right: Right, bucket: str, prefix: str) -> str:
     return f"projects/_/buckets/{bucket}" + ("" if right.of_bucket else f"/objects/{prefix}*")
 
 
-def ask(calls: GcsCalls, right: Right, folder: str) -> LocationError | None:
+def narrowed(listed: LocationError | None, held: Held) -> bool:
+    """Whether the bucket may be listed below a prefix only. Pure.
+
+    :param listed: how a listing below the prefix failed, ``None`` if it did not.
+    """
+    return listed is None and held.value is not None and GRANTS["list"] not in held.value
+
+
+def ask(calls: GcsCalls, right: Right, folder: str, sample: str = "") -> LocationError | None:
     """Tries a permission; nothing raises for what the store answers.
 
     :param folder: where the object that does not exist would be.
+    :param sample: an object that is there, to be read instead.
     """
-    path = calls.object_path(f"{folder}{UPLOAD_NAME}-{random.token_hex(16)}")
+    path = calls.object_path(sample or f"{folder}{UPLOAD_NAME}-{random.token_hex(16)}")
     method: t.Literal["GET", "DELETE"] = "DELETE" if right.tried == "DELETE" else "GET"
     query = {"fields": "name"} if method == "GET" else {}
     request = Request(method, path, "delete" if method == "DELETE" else "read", query=query)
@@ -102,12 +113,15 @@ def ask(calls: GcsCalls, right: Right, folder: str) -> LocationError | None:
     return None
 
 
-def judge(right: Right, error: LocationError | None, held: Held, where: str, *, hidden: bool) -> Check:
+def judge(
+    right: Right, error: LocationError | None, held: Held, where: str, *, hidden: bool, below_only: bool = False
+) -> Check:
     """What came of a request that tries a permission. Pure.
 
     :param error: how it failed, ``None`` if it did not.
     :param where: what the permission is for.
     :param hidden: the bucket may not be listed, and so the store may hide that an object is missing.
+    :param below_only: the same, because it may be listed below a prefix only.
     """
     named = {"action": right.permission, "resource": where}
     if error is None or error.code == "key_not_found":
@@ -118,7 +132,10 @@ def judge(right: Right, error: LocationError | None, held: Held, where: str, *, 
     if denied.startswith("serviceusage."):
         # Of the project that is to pay for the request.
         return of_error(right.id, error, granted="missing", action=denied, resource="the quota project")
-    if hidden and right.tried:
+    if right.tried and below_only and right.permission not in (held.value or ()):
+        seen = "It cannot be told: Google hides from who may list below a prefix only that an object is missing."
+        return unknown(right.id, seen, fix="Back up once, and look again.", **named)
+    if right.tried and (hidden or below_only):
         return _by_word(right, held, named)
     return _missing(right, held, named)
 

@@ -71,7 +71,10 @@ _METHODS: t.Final[t.Mapping[str, t.Mapping[str, tuple[frozenset[str], frozenset[
     "gcp": {
         "default_chain": (frozenset(), frozenset({"account"})),
         "service_account_key": (frozenset(), _GOOGLE),
-        "impersonation": (frozenset({"service_account"}), frozenset({"delegates", "duration"}) | _GOOGLE),
+        "impersonation": (
+            frozenset({"service_account"}),
+            frozenset({"delegates", "duration", "iam_endpoint"}) | _GOOGLE,
+        ),
         "workload_identity": (frozenset(), _GOOGLE),
     },
     "azure": {
@@ -194,8 +197,9 @@ def _check_session(method: str, seconds: tuple[int, int], given: dict[str, t.Any
         given["session_policy"] = _policy_text(given["session_policy"])
     if "session_name" in given and not re.fullmatch(r"[A-Za-z0-9_+=,.@-]{2,64}", str(given["session_name"])):
         raise unfit("location.auth.session_name must be 2 to 64 letters, digits and characters of _+=,.@-")
-    if "sts_endpoint" in given and not re.match(r"https://[^/@?#\s]+/?$", str(given["sts_endpoint"])):
-        raise unfit("location.auth.sts_endpoint must be https://, a host and perhaps a port, and nothing else.")
+    for name in ("sts_endpoint", "iam_endpoint"):
+        if name in given and not re.match(r"https://[^/@?#\s]+/?$", str(given[name])):
+            raise unfit(f"location.auth.{name} must be https://, a host and perhaps a port, and nothing else.")
     if method == "assume_role":
         _check_sources(given)
     return given

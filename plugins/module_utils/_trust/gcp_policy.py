@@ -41,6 +41,7 @@ _PREDEFINED: t.Final[t.Mapping[Operation, str]] = {
 }
 MOST_CLUSTERS: t.Final = 10
 """objectViewer is bound twice for each cluster, to list and to read."""
+PUBLIC_TOKENS: t.Final = "https://iamcredentials.googleapis.com"
 WORKLOAD_USER: t.Final = "roles/iam.workloadIdentityUser"
 TOKEN_CREATOR: t.Final = "roles/iam.serviceAccountTokenCreator"  # noqa: S105 - a role
 _EMAIL: t.Final = re.compile(r"[a-z0-9.-]+@[a-z0-9.-]+\.gserviceaccount\.com")
@@ -338,7 +339,14 @@ def auth_of(wanted: Wanted, endpoints: t.Mapping[str, str], token_file: str) -> 
         return {"method": "workload_identity", "credentials_json": document}
     if wanted.gke:
         return {"method": "default_chain"}
-    return {"method": "impersonation", "service_account": wanted.account}
+    return impersonation_of(wanted.account, endpoints)
+
+
+def impersonation_of(account: str, endpoints: t.Mapping[str, str]) -> Tree:
+    """A location's ``auth`` of whoever may act as an account, apart from their own credentials."""
+    own = endpoints["iamcredentials"]
+    elsewhere = {} if own == PUBLIC_TOKENS else {"iam_endpoint": own}
+    return {"method": "impersonation", "service_account": account, **elsewhere}
 
 
 def _unfit(message: str, hint: str = "See the documentation of gcp_trust.") -> StowageError:

@@ -250,6 +250,10 @@ class GcpTrust:
     def _auth(self) -> Tree:
         return gcp_policy.auth_of(self._wanted, self._parties.endpoints, str(self._task.params["token_file"]))
 
+    def _controller_auth(self) -> Tree:
+        account, endpoints = self._wanted.account, self._parties.endpoints
+        return gcp_policy.impersonation_of(account, endpoints) if self._wanted.impersonators else {}
+
     def _result(self, changes: t.Sequence[Change], lines: t.Sequence[Line], found: gcp.Found) -> dict[str, t.Any]:
         absent = self._request.absent
         return result_of(
@@ -258,6 +262,7 @@ class GcpTrust:
             changes,
             lines,
             auth={} if absent else self._auth(),
+            controller_auth={} if absent else self._controller_auth(),
             service_account=self._wanted.account,
             documents={} if absent else documents(self._wanted),
             foreign=gcp.foreign(self._wanted, found),

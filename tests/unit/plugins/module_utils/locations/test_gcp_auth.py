@@ -202,6 +202,20 @@ def test_impersonation(google: GoogleServer) -> None:
     assert token_of(google, identity(google, {"method": "impersonation", "service_account": TARGET}, chain)) == TARGET
 
 
+def test_impersonation_where_google_has_another_address(google: GoogleServer) -> None:
+    google.tokens.creators.add((google.tokens.account(), TARGET))
+    key = json.dumps(google.tokens.key_document(google.endpoint))
+    auth = {"method": "impersonation", "service_account": TARGET, "iam_endpoint": google.endpoint}
+    use(location(google, {**auth, "credentials_json": key}))
+    assert google.tokens.given == [google.tokens.account(), TARGET]
+    google_s = {"provider": "gcp", "bucket": "backups", "auth": auth}
+    ambient = {"GCP_SERVICE_ACCOUNT_CONTENTS": key}
+    assert code_of(lambda: open_location(google_s, ambient)) == "credentials_missing", (
+        "it is not sent to another's address"
+    )
+    assert len(google.tokens.given) == 2
+
+
 def test_impersonation_that_is_not_allowed(google: GoogleServer) -> None:
     key = google.tokens.key_document(google.endpoint)
     auth = {"method": "impersonation", "service_account": TARGET, "credentials_json": key}

@@ -34,6 +34,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_
     Held,
     Right,
     judge,
+    narrowed,
     resource,
     rights,
 )
@@ -301,6 +302,28 @@ def test_what_an_answer_says_about_a_permission(
     if found.granted == "missing":
         assert right.permission in found.fix
         assert right.role in found.fix
+
+
+@pytest.mark.parametrize(
+    ("failed", "held", "ended"),
+    [
+        (denied("storage.objects.get"), NONE, (U, "unknown")),
+        (denied("storage.objects.get"), ALL, (P, "allowed")),
+        (error(404, "notFound", "No such object: b/o"), NONE, (P, "allowed")),
+        (None, NONE, (P, "allowed")),
+    ],
+)
+def test_what_may_be_listed_below_a_prefix_only_hides_what_is_missing(
+    failed: LocationError | None, held: Held, ended: tuple[Verdict, str]
+) -> None:
+    found = judge(GET, failed, held, "projects/_/buckets/b", hidden=False, below_only=True)
+    assert (found.verdict, found.granted) == ended
+
+
+def test_who_lists_below_a_prefix_only() -> None:
+    refused = denied("storage.objects.list")
+    assert narrowed(None, NONE)
+    assert not any((narrowed(None, ALL), narrowed(None, UNSAID), narrowed(refused, NONE)))
 
 
 def test_the_project_that_is_to_pay() -> None:

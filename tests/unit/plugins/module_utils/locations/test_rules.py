@@ -110,6 +110,13 @@ def test_what_is_not_set_of_the_authentication_is_left_out() -> None:
         ({**GCP, "endpoint": "http://127.0.0.1:1"}, "location.endpoint of provider gcp must be https://"),
         ({**GCP, "auth": {"method": "access_key"}}, "location.auth.method must be one of default_chain, impersonation"),
         ({**GCP, "auth": {"method": "impersonation"}}, "location.auth.service_account is required"),
+        (
+            {
+                **GCP,
+                "auth": {"method": "impersonation", "service_account": "a@b", "iam_endpoint": "http://iam.example"},
+            },
+            "location.auth.iam_endpoint must be https://",
+        ),
         ({**GCP, "auth": {"method": "default_chain", "credentials_file": "/k"}}, "credentials_file does not belong to"),
         (
             {**GCP, "auth": {"method": "service_account_key", "credentials_file": "/k", "credentials_json": "canary"}},
