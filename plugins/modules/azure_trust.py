@@ -29,8 +29,8 @@ description:
   - Accounts with a hierarchical namespace evaluate names of folders otherwise, and are not what the conditions are made for.
   - Across tenants, an identity is made in the tenant of the storage account, for Azure knows it in no other; clusters of any tenant
     act as it by federation. An application of another tenant needs a service principal in the storage account's, and its
-    federated credentials are kept in its own tenant, where the owner of the storage account can set nothing. The module then only
-    proves that they work.
+    federated credentials are kept in its own tenant, by Microsoft Graph. O(cluster_account) is who owns it there; without, the module
+    only proves that they work.
 options:
   state:
     description:
@@ -100,13 +100,16 @@ options:
             type: str
   cluster_account:
     description:
-      - Who owns the identity, if that is in another subscription. It does not use the environment.
-      - It needs Managed Identity Contributor at the resource group of the identity.
+      - Who owns the identity, if that is in another subscription, or the application of O(service_principal), which may be in another
+        tenant. It does not use the environment.
+      - It needs Managed Identity Contributor at the resource group of the identity; of an application, to be its owner, and
+        C(Application.ReadWrite.OwnedBy) of Microsoft Graph.
     type: dict
     suboptions:
       account:
         description:
           - The ids of its tenant and subscription, with a slash between them. Nothing is written if the credentials are of others.
+            The owner of an application needs no subscription.
         type: str
         required: true
       auth: *auth
@@ -124,7 +127,8 @@ options:
       auth: *auth
   service_principal:
     description:
-      - A service principal of the storage account's tenant. It gets the role, and is not changed otherwise.
+      - A service principal of the storage account's tenant. It gets the role. Its application gets federated credentials if
+        O(cluster_account) says who owns it, and is not changed otherwise.
     type: dict
     suboptions:
       object_id:
@@ -134,7 +138,7 @@ options:
         required: true
       client_id:
         description:
-          - The id of its application, for RV(trust.auth). Needed with O(federation).
+          - The id of its application, for RV(trust.auth). Needed with O(federation) and O(cluster_account).
         type: str
   identity:
     description:
@@ -165,8 +169,8 @@ options:
     description:
       - Lets service accounts of a cluster anywhere act as the principal, by tokens that the cluster signs for
         C(api://AzureADTokenExchange), or for what another cloud has instead.
-      - Of an O(identity), one federated credential is made for each subject. Those of an application are its owner's to set, and
-        are only proven here.
+      - One federated credential is made for each subject. Those of an application are its owner's to set (O(cluster_account)), and
+        without are only proven here.
     type: dict
     suboptions:
       issuer:
@@ -176,7 +180,8 @@ options:
         required: true
       subjects:
         description:
-          - Who may come, each as C(namespace/account). There are no wildcards, and at most 20.
+          - Who may come, each as C(namespace/account). There are no wildcards, and a principal has at most 20 credentials, with
+            those that others made.
         type: list
         elements: str
         required: true
@@ -212,6 +217,10 @@ options:
   authority:
     description:
       - Where the principal's tokens come from, if not the cloud's own.
+    type: str
+  graph_endpoint:
+    description:
+      - Where Microsoft Graph is, if not the cloud's own. Only the owner of an application needs it.
     type: str
   verify_as:
     description:
@@ -296,6 +305,33 @@ EXAMPLES = r"""
         tenant: 11111111-1111-1111-1111-111111111111
         client_id: 44444444-4444-4444-4444-444444444444
         secret: "{{ lookup('ansible.builtin.env', 'READER_SECRET') }}"
+
+- name: Let a cluster of another company write, as an application of that company's tenant
+  stowage.kubernetes.azure_trust:
+    name: stowage-branch-1-writer
+    location:
+      provider: azure
+      storage_account: examplebackups
+      resource_group: backups
+      bucket: backups
+      prefix: fleet
+    clusters: [branch-1]
+    location_account:
+      account: 11111111-1111-1111-1111-111111111111/22222222-2222-2222-2222-222222222222
+    service_principal:
+      object_id: 55555555-5555-5555-5555-555555555555
+      client_id: 66666666-6666-6666-6666-666666666666
+    cluster_account:
+      account: 77777777-7777-7777-7777-777777777777
+      auth:
+        method: service_principal
+        tenant: 77777777-7777-7777-7777-777777777777
+        client_id: 88888888-8888-8888-8888-888888888888
+        secret: "{{ lookup('ansible.builtin.env', 'OWNER_SECRET') }}"
+    federation:
+      issuer: https://oidc.example.org/branch-1
+      subjects: [stowage/backup]
+    kubeconfig: /etc/stowage/branch-1.kubeconfig
 
 - name: Show what somebody else is asked to do
   stowage.kubernetes.azure_trust:
@@ -384,7 +420,7 @@ trust:
       type: dict
       sample: {role_assignments: [], federated_credentials: {}}
     foreign:
-      description: Assignments of the principal, and federated credentials of the identity, that the trust did not make.
+      description: Assignments of the principal, and its federated credentials, as far as they are to be seen, that the trust did not make.
       returned: if O(render_only) is not set
       type: dict
       sample: {assignments: [], credentials: []}

@@ -13,11 +13,12 @@ import uuid
 from support import modules
 from testbed import controlplane
 from testbed.azure import CLUSTER_GROUP, AzureCloud
-from testbed.azure_rbac import Assignment
+from testbed.azure_rbac import READER, Assignment
 from testbed.cluster import Cluster
-from testbed.entra import Application
+from testbed.entra_applications import Application
 
 PREFIX: t.Final = "fleet"
+AUDIENCE: t.Final = "api://AzureADTokenExchange"
 Tree = dict[str, t.Any]
 
 
@@ -29,6 +30,8 @@ class World:
         self.bucket = cloud.azurite.create_bucket(f"trust-{uuid.uuid4().hex[:12]}")
         self.scope = f"{cloud.storage.id}/blobServices/default/containers/{self.bucket}"
         self.owner = cloud.owner()
+        # Who sees which folders are there.
+        self.rbac.assign(self.owner.object_id, self.scope, READER)
         self.keeper = cloud.owner(cloud.cluster_subscription)
         self.principal = cloud.entra.register()
         self.name = f"stowage-{uuid.uuid4().hex[:8]}"
@@ -142,9 +145,9 @@ def drop_condition(world: World) -> None:
     del world.assignment().properties["condition"]
 
 
-def with_accounts(cluster: Cluster, cloud: AzureCloud) -> Cluster:
+def with_accounts(cluster: Cluster, cloud: AzureCloud, namespaces: t.Sequence[str] = ("trust-a", "trust-b")) -> Cluster:
     """A cluster with accounts of the same name in two namespaces, whose keys Entra knows from here on."""
-    for namespace in ("trust-a", "trust-b"):
+    for namespace in namespaces:
         cluster.api.apply(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}, field_manager="test"
         )
@@ -154,6 +157,14 @@ def with_accounts(cluster: Cluster, cloud: AzureCloud) -> Cluster:
     keys = json.loads(cluster.api.raw("GET", "/openid/v1/jwks", accept="application/jwk-set+json"))
     cloud.publish(controlplane.ISSUER, keys)
     return cluster
+
+
+def pod_token(cluster: Cluster, namespace: str = "trust-a") -> str:
+    """A token of the account that may come, for Entra, as the kubelet would mount it."""
+    path = cluster.api.resource("v1", "ServiceAccount").path(namespace, "backup") + "/token"
+    spec = {"audiences": [AUDIENCE], "expirationSeconds": 3600}
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+    return str(cluster.api.json("POST", path, body=body)["status"]["token"])
 
 
 def changes(trust: Tree) -> list[Tree]:

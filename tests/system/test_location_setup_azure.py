@@ -20,7 +20,8 @@ from support import modules
 from testbed import Azurite
 from testbed.arm import ArmReply, ArmRequest
 from testbed.arm_storage import ACTIONS, CONTAINER, GROUP, POLICY, RULES, SERVICE, StorageAccounts
-from testbed.entra import Application, Entra
+from testbed.entra import Entra
+from testbed.entra_applications import Application
 
 KEY = "https://stowage.vault.azure.net/keys/backups"
 SETTINGS: dict[str, Any] = {

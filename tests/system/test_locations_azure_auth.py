@@ -18,7 +18,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations impo
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.registry import open_location
 from testbed import Azurite, Testbed
-from testbed.entra import Entra, service_account_token
+from testbed.entra import Entra
+from testbed.entra_applications import service_account_token
 from testbed.pki import Authority
 
 LARGE = (8 << 20) + 5

@@ -18,14 +18,13 @@ import pytest
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import azure_task
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import lines as proof_lines
 from support import modules
-from support.azure import World, changes, drop_condition, failed, verdicts, with_accounts
+from support.azure import AUDIENCE, World, changes, drop_condition, failed, pod_token, verdicts, with_accounts
 from testbed import Azurite
 from testbed.azure import CLUSTER_GROUP, AzureCloud
 from testbed.azure_rbac import DELEGATOR, READER
 from testbed.cluster import Cluster
-from testbed.entra import FederatedCredential
+from testbed.entra_applications import FederatedCredential
 
-AUDIENCE = "api://AzureADTokenExchange"
 Tree = dict[str, Any]
 
 
@@ -48,7 +47,7 @@ def world(cloud: AzureCloud, source: Cluster) -> Iterator[World]:
     """A new container, and trust by federation that is removed in the end."""
     found = World(cloud, source)
     yield found
-    cloud.entra.lax = set()
+    cloud.entra.assertions.lax = set()
     found.run(state="absent")
 
 
@@ -362,7 +361,7 @@ def test_a_backup_and_a_restore_with_nothing_but_trust(
     source.api.apply(settings, field_manager="test")
     reader = world.beside()
     file = tmp_path / "token"
-    file.write_text(token(source), encoding="ascii")
+    file.write_text(pod_token(source), encoding="ascii")
     writes, reads = (
         {**world.where, "auth": one["auth"]}
         for one in (world.present(token_file=str(file)), reader.present(permissions="reader", token_file=str(file)))
@@ -391,11 +390,3 @@ def test_a_backup_and_a_restore_with_nothing_but_trust(
     assert {kind for _dummy, _dummy_path, kind in world.cloud.guard.seen} == {"Bearer"}
     reader.run(state="absent")
     target.api.delete("v1", "Namespace", "trust-b")
-
-
-def token(cluster: Cluster) -> str:
-    """A token of the account that may come, for Entra, as the kubelet would mount it."""
-    path = cluster.api.resource("v1", "ServiceAccount").path("trust-a", "backup") + "/token"
-    spec = {"audiences": [AUDIENCE], "expirationSeconds": 3600}
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-    return str(cluster.api.json("POST", path, body=body)["status"]["token"])

@@ -35,14 +35,14 @@ _FIXED = ("defaultEncryptionScope", "immutableStorageWithVersioning", "denyEncry
 
 
 class StorageAccounts:
-    """One storage account in the subscription `subscription` and the resource group `GROUP`.
+    """One storage account in the subscription `subscription` and the resource group `group`, which are made up if not given.
 
     `account`, `service`, `containers` and `policies` are the properties of the resources; a test may change them, as somebody else
     would. So it may `rules`, those of lifecycle management.
     """
 
-    def __init__(self, arm: Arm, azurite: Azurite) -> None:
-        self.subscription = str(uuid.uuid4())
+    def __init__(self, arm: Arm, azurite: Azurite, *, subscription: str = "", group: str = GROUP) -> None:
+        self.subscription = subscription or str(uuid.uuid4())
         self.name = azurite.account
         self.account: dict[str, Any] = {}
         self.service: dict[str, Any] = {}
@@ -54,12 +54,12 @@ class StorageAccounts:
         self._arm = arm
         self._numbers = itertools.count(1)
         provider = "/providers/Microsoft.Storage/storageAccounts"
-        self.id = f"/subscriptions/{self.subscription}/resourceGroups/{GROUP}{provider}/{self.name}"
+        self.id = f"/subscriptions/{self.subscription}/resourceGroups/{group}{provider}/{self.name}"
         container = f"{self.id}/blobServices/default/containers/([a-z0-9-]+)"
         policy = f"{container}/immutabilityPolicies/default"
         self.reset()
         arm.add(f"/subscriptions/([0-9a-f-]+){provider}", GET=self._list)
-        arm.add(f"/subscriptions/[0-9a-f-]+/resourceGroups/(?!{GROUP}/)([^/]+)/.*", GET=self._no_group)
+        arm.add(f"/subscriptions/[0-9a-f-]+/resourceGroups/(?!{group}/)([^/]+)/.*", GET=self._no_group)
         arm.add(self.id, GET=self._get_account, PATCH=self._patch_account)
         arm.add(f"{self.id}/blobServices/default", GET=self._get_service, PUT=self._put_service)
         arm.add(f"{self.id}/managementPolicies/default", GET=self._get_rules)

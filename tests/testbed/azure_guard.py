@@ -116,7 +116,8 @@ class Guard:
         principal = ""
         if kind == "Bearer":
             claims = self.entra.claims(token)
-            if claims.get("aud") != STORAGE or float(claims.get("exp", 0)) < time.time() or plain:
+            ours = claims.get("aud") == STORAGE and claims.get("tid") == self.entra.tenant
+            if not ours or float(claims.get("exp", 0)) < time.time() or plain:
                 raise Denied(401, "InvalidAuthenticationInfo", "Server failed to authenticate the request.")
             principal = str(claims["oid"])
         elif kind == "SharedKey" and self.storage.account.get("allowSharedKeyAccess") is False:
@@ -148,6 +149,8 @@ def _asked(method: str, path: str, query: dict[str, str]) -> tuple[list[Asked], 
         operation = {"GET": "read", "HEAD": "read", "PUT": "write", "DELETE": "delete"}.get(method, "unknown")
         return [Asked(f"{_SERVICE}/containers/{operation}" if not comp else "unknown")], container, False
     actions = {"GET": ["read"], "HEAD": ["read"], "DELETE": ["delete"]}.get(method, [])
+    if method == "DELETE" and "versionid" in query:
+        actions = ["deleteBlobVersion/action"]
     if method == "PUT" and comp in _WRITES:
         actions = ["write", "add/action"] if not comp else ["write"]
     if comp == "tags":

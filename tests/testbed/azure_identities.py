@@ -21,7 +21,8 @@ from typing import Any
 
 from testbed.arm import ArmRefused, ArmReply, ArmRequest
 from testbed.azure_rbac import Rbac
-from testbed.entra import Application, Entra, FederatedCredential
+from testbed.entra import Entra
+from testbed.entra_applications import Application, FederatedCredential
 
 Tree = dict[str, Any]
 _MOST_CREDENTIALS = 20

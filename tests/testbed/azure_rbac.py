@@ -13,7 +13,7 @@ The sources of its answers:
   ansible-collections/azure and Azure/azure-cli;
 * what actions and data actions of a role mean: "Understand Azure role definitions"
   (https://learn.microsoft.com/azure/role-based-access-control/role-definitions);
-* built-in roles: "Azure built-in roles for Storage"
+* built-in roles: "Azure built-in roles for Storage", and "for Privileged"
   (https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/storage).
 """
 
@@ -33,11 +33,12 @@ Tree = dict[str, Any]
 BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 _CONTAINERS = "Microsoft.Storage/storageAccounts/blobServices/containers"
 DELEGATION = "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"
-READER, CONTRIBUTOR, DELEGATOR, ACCOUNT_CONTRIBUTOR = (
+READER, CONTRIBUTOR, DELEGATOR, ACCOUNT_CONTRIBUTOR, ACCESS_ADMINISTRATOR = (
     "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
     "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
     "db58b8e5-c6ad-4a2a-8342-4190687cbf4a",
     "17d1049b-9a84-46fb-8f53-869881c3d3ab",
+    "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9",
 )
 _OPERATIONS = ("read", "write", "delete", "add/action", "move/action")
 BUILT_IN: dict[str, tuple[str, list[str], list[str]]] = {
@@ -49,6 +50,7 @@ BUILT_IN: dict[str, tuple[str, list[str], list[str]]] = {
     ),
     DELEGATOR: ("Storage Blob Delegator", [DELEGATION], []),
     ACCOUNT_CONTRIBUTOR: ("Storage Account Contributor", ["Microsoft.Storage/storageAccounts/*"], []),
+    ACCESS_ADMINISTRATOR: ("User Access Administrator", ["*/read", "Microsoft.Authorization/*"], []),
 }
 _AUTHORIZATION = "/providers/Microsoft.Authorization"
 

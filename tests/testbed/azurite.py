@@ -26,15 +26,15 @@ class Azurite:
     """An Azurite with one storage account. With `tls` it serves https with a certificate of the CA in `ca_cert`, and then takes
     tokens too: any that look right, for it verifies neither their signature nor what they allow.
 
-    `endpoint` is its URL without the account, `account` and `key` those of the storage account, made at random.
+    `endpoint` is its URL without the account, `account` and `key` those of the storage account, made at random if no account is named.
     """
 
     name = "azurite"
 
-    def __init__(self, directory: Path, node: Path, script: Path, *, tls: bool = True) -> None:
+    def __init__(self, directory: Path, node: Path, script: Path, *, tls: bool = True, account: str = "") -> None:
         directory.mkdir(mode=0o700, parents=True)
         self.directory = directory
-        self.account = "testbed" + secrets.token_hex(4)
+        self.account = account or "testbed" + secrets.token_hex(4)
         self.key = base64.b64encode(secrets.token_bytes(64)).decode()
         self.ca_cert: Path | None = None
         self._ports = ports.take()

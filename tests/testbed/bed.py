@@ -187,12 +187,12 @@ class Testbed:
 
         return self._start("gcp-emulator", start)
 
-    def azurite(self, *, tls: bool = True) -> Azurite:
-        """Starts a new Azurite."""
+    def azurite(self, *, tls: bool = True, account: str = "") -> Azurite:
+        """Starts a new Azurite (see `Azurite`)."""
         script = build.azurite(self.say)
 
         def start(directory: Path) -> Azurite:
-            store = Azurite(directory, toolchain.node(), script, tls=tls)
+            store = Azurite(directory, toolchain.node(), script, tls=tls, account=account)
             return self._ready(store, store.wait_ready)
 
         return self._start("azurite", start)

@@ -12,10 +12,8 @@ It stands for Entra, which nobody can run. Where the shape of its answers comes 
   msal have recorded in issues (401 `invalid_client` for a wrong or expired secret, 400 for an application that is not known);
 - `GET /msi/token`: "How to use managed identities for App Service" (the REST protocol with `X-IDENTITY-HEADER`).
 
-At the same address it is Azure Resource Manager, whose requests `testbed.arm` answers.
-
-Unlike a stub it verifies: a certificate's assertion by the certificate that was registered, a service account's token by the
-key of its issuer, and the issuer, subject and audience that the application trusts.
+At the same address it is Azure Resource Manager, whose requests `testbed.arm` answers, and by the name localhost Microsoft Graph,
+whose requests `testbed.graph` answers. Unlike a stub it verifies who asks (`testbed.entra_applications`).
 """
 
 from __future__ import annotations
@@ -31,93 +29,42 @@ import threading
 import time
 import urllib.parse
 import uuid
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-
 from testbed.arm import MANAGEMENT, Arm, ArmReply, ArmRequest
+from testbed.entra_applications import Application, Assertions, Refused, encoded
+from testbed.graph import Graph
 from testbed.pki import Authority
 
 STORAGE = "https://storage.azure.com"
+_MANAGED = {"subscriptions", "providers", "v1.0"}
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
-@dataclass(frozen=True)
-class FederatedCredential:
-    """Whose tokens an application takes: all three are compared as they are."""
-
-    issuer: str
-    subject: str
-    audience: str
-
-
-@dataclass
-class Application:
-    """A registered application, and what it may authenticate with: a secret, a certificate, or a service account's token.
-
-    `object_id` is that of its service principal; an `identity` is a managed one, which has no secret; `federated` are its
-    credentials by their names, for issuers whose keys are in `Entra.issuers`.
-    """
-
-    client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    object_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    identity: bool = False
-    federated: dict[str, FederatedCredential] = field(default_factory=dict)
-    secret: str = field(default_factory=lambda: secrets.token_urlsafe(30))
-    secret_expired: bool = False
-    certificate: x509.Certificate | None = None
-    issuer: str = ""
-    issuer_key: rsa.RSAPublicKey | None = None
-    subject: str = ""
-    audience: str = "api://AzureADTokenExchange"
-
-
-class Refused(Exception):  # noqa: N818 - an answer
-    """An error answer: its status, OAuth's name for it, and Entra's number and text."""
-
-    def __init__(self, status: int, error: str, number: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-        trace = f"Trace ID: {uuid.uuid4()} Correlation ID: {uuid.uuid4()} Timestamp: 2026-01-01 00:00:00Z"
-        self.body = {
-            "error": error,
-            "error_description": f"AADSTS{number}: {text} {trace}",
-            "error_codes": [number],
-            "timestamp": "2026-01-01 00:00:00Z",
-            "trace_id": str(uuid.uuid4()),
-            "correlation_id": str(uuid.uuid4()),
-            "error_uri": f"https://login.microsoftonline.com/error?code={number}",
-        }
-
-
 class Entra:
-    """The server. `authority` is its URL, `ca_cert` the file of its CA, `tenant` its only tenant.
+    """The server. `authority` is its URL, `ca_cert` the file of its CA, `tenant` the tenant that Resource Manager's subscriptions are of;
+    `others` are tenants beside it.
 
     `lifetime` is how many seconds its tokens live; `asked` are the requests for tokens, each with the names of its fields and
     the values of those that are no secrets; `busy` answers that many requests by 503 first. `audiences` are the services that
-    tokens are given for, and `arm` is one of them. `issuers` are the keys that issuers of federated tokens publish; what is named
-    in `lax` (subject, audience) is not compared, which Entra never does.
+    tokens are given for, and `arm` and `graph` are two of them.
     """
 
-    def __init__(self, directory: Path, authority: Authority | None = None) -> None:
+    def __init__(self, directory: Path, authority: Authority | None = None, tenant: str = "") -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         own = authority or Authority(directory / "pki", "ca")
         pair = own.server("entra")
         self.ca_cert = own.pair.certificate
-        self.tenant = str(uuid.uuid4())
+        self.tenant = tenant or str(uuid.uuid4())
+        self.others: set[str] = set()
         self.lifetime = 3600
         self.busy = 0
         self.arm = Arm()
         self.asked: list[dict[str, str]] = []
         self.applications: dict[str, Application] = {}
-        self.issuers: dict[str, rsa.RSAPublicKey] = {}
-        self.lax: set[str] = set()
+        self.assertions = Assertions()
         self.identity_header = secrets.token_hex(16)
         self._key = secrets.token_bytes(32)
         handler = type("Handler", (_Handler,), {"entra": self})
@@ -126,7 +73,9 @@ class Entra:
         context.load_cert_chain(pair.certificate, pair.key)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.authority = f"https://127.0.0.1:{self._server.server_address[1]}"
-        self.audiences = {STORAGE, MANAGEMENT, self.authority}
+        self.graph_endpoint = self.authority.replace("127.0.0.1", "localhost")
+        self.graph = Graph(self.applications, self.tenant)
+        self.audiences = {STORAGE, MANAGEMENT, self.authority, self.graph_endpoint}
 
     def __enter__(self) -> Entra:
         threading.Thread(target=self._server.serve_forever, name="entra", daemon=True).start()
@@ -142,9 +91,18 @@ class Entra:
         self.applications[application.client_id] = application
         return application
 
+    def consent(self, application: Application, tenant: str) -> str:
+        """Gives an application a service principal in another tenant; returns its object id."""
+        return application.elsewhere.setdefault(tenant, str(uuid.uuid4()))
+
+    def object_id(self, application: Application, tenant: str) -> str:
+        """That of an application's service principal in a tenant; empty if it has none there."""
+        home = application.tenant or self.tenant
+        return application.object_id if tenant == home else application.elsewhere.get(tenant, "")
+
     def discovery(self, tenant: str) -> dict[str, Any]:
         """What clients ask first."""
-        if tenant != self.tenant:
+        if tenant not in {self.tenant, *self.others}:
             raise Refused(400, "invalid_tenant", 90002, f"Tenant '{tenant}' not found.")
         base = f"{self.authority}/{tenant}"
         return {
@@ -159,7 +117,8 @@ class Entra:
         self.asked.append({k: v for k, v in form.items() if k not in {"client_secret", "client_assertion"}})
         self.discovery(tenant)
         application = self.applications.get(form.get("client_id", ""))
-        if application is None:
+        object_id = self.object_id(application, tenant) if application else ""
+        if application is None or not object_id:
             text = f"Application with identifier '{form.get('client_id')}' was not found in the directory 'testbed'."
             raise Refused(400, "unauthorized_client", 700016, text)
         audience = form.get("scope", "").removesuffix("/.default")
@@ -168,14 +127,14 @@ class Entra:
                 400, "invalid_scope", 70011, "The provided value for the input parameter 'scope' is not valid."
             )
         if form.get("client_assertion_type") == ASSERTION:
-            self._check_assertion(application, form.get("client_assertion", ""))
+            self.assertions.check(application, form.get("client_assertion", ""), self.authority)
         else:
             self._check_secret(application, form.get("client_secret", ""))
-        return self._made(application.client_id, audience, application.object_id)
+        return self._made(application.client_id, audience, object_id, tenant)
 
     def principal(self, object_id: str) -> bool:
         """Whether there is such a service principal."""
-        return any(one.object_id == object_id for one in self.applications.values())
+        return any(self.object_id(one, self.tenant) == object_id for one in self.applications.values())
 
     def managed(self, header: str, query: dict[str, str]) -> dict[str, Any]:
         """A token for the machine's own identity."""
@@ -189,11 +148,19 @@ class Entra:
         """Answers a request to Azure Resource Manager, if its token was given for that."""
         claims = self.claims(token)
         if claims.get("aud") not in {MANAGEMENT, self.authority} or float(claims.get("exp", 0)) < time.time():
-            return ArmReply(
-                401, {"error": {"code": "InvalidAuthenticationToken", "message": "The access token is invalid."}}
-            )
+            return _invalid("InvalidAuthenticationToken", "The access token is invalid.")
+        if claims.get("tid") != self.tenant:
+            return _invalid("InvalidAuthenticationTokenTenant", "The access token is from the wrong issuer.")
         request.claims = claims
         return self.arm.answer(request)
+
+    def ask_graph(self, request: ArmRequest, token: str) -> ArmReply:
+        """Answers a request to Microsoft Graph, if its token was given for that."""
+        claims = self.claims(token)
+        if claims.get("aud") != self.graph_endpoint or float(claims.get("exp", 0)) < time.time():
+            return _invalid("InvalidAuthenticationToken", "Access token validation failure. Invalid audience.")
+        request.claims = claims
+        return self.graph.answer(request)
 
     def claims(self, token: str) -> dict[str, Any]:
         """The claims of a token of ours; none of another's."""
@@ -213,84 +180,20 @@ class Entra:
         if application.secret_expired:
             raise Refused(401, "invalid_client", 7000222, "The provided client secret keys are expired.")
 
-    def _check_assertion(self, application: Application, assertion: str) -> None:
-        header, claims, signed, signature = _jwt(assertion)
-        if claims.get("iss") == application.client_id:
-            self._check_certificate(application, header, claims, signed, signature)
-        else:
-            self._check_federated(application, claims, signed, signature)
-        if float(claims.get("exp", 0)) < time.time():
-            raise Refused(401, "invalid_client", 700024, "Client assertion is not within its valid time range.")
-
-    def _check_certificate(
-        self, application: Application, header: dict[str, Any], claims: dict[str, Any], signed: bytes, signature: bytes
-    ) -> None:
-        certificate = application.certificate
-        key = certificate.public_key() if certificate else None
-        known = certificate is not None and {
-            base64.urlsafe_b64encode(certificate.fingerprint(kind)).decode().rstrip("=")
-            for kind in (hashes.SHA1(), hashes.SHA256())  # noqa: S303 - how Entra names certificates
-        } & {str(header.get("x5t", "")).rstrip("="), str(header.get("x5t#S256", "")).rstrip("=")}
-        fits = isinstance(key, rsa.RSAPublicKey) and known and _verified(key, str(header["alg"]), signed, signature)
-        if not fits or not str(claims.get("aud", "")).startswith(self.authority):
-            text = "The certificate with identifier used to sign the client assertion is not registered on application."
-            raise Refused(401, "invalid_client", 700027, text)
-
-    def _check_federated(
-        self, application: Application, claims: dict[str, Any], signed: bytes, signature: bytes
-    ) -> None:
-        audiences = claims.get("aud")
-        heard = audiences if isinstance(audiences, list) else [audiences]
-        if application.federated:
-            self._check_credential(application, claims, heard, signed, signature)
-            return
-        said = {"issuer": claims.get("iss"), "subject": claims.get("sub")}
-        if said != {"issuer": application.issuer, "subject": application.subject}:
-            text = f"No matching federated identity record found for presented assertion. {said}"
-            raise Refused(401, "invalid_client", 70021, text)
-        if application.audience not in heard:
-            raise Refused(
-                401, "invalid_client", 700212, "No matching federated identity record found for the audience."
-            )
-        if application.issuer_key is None or not _verified(application.issuer_key, "RS256", signed, signature):
-            raise Refused(401, "invalid_client", 50027, "JWT token is invalid or malformed.")
-
-    def _check_credential(
-        self, application: Application, claims: dict[str, Any], heard: list[Any], signed: bytes, signature: bytes
-    ) -> None:
-        """One of the application's federated credentials: issuer, subject and audience, and the issuer's signature."""
-        issuer = str(claims.get("iss"))
-        fits = [one for one in application.federated.values() if one.issuer == issuer]
-        if not fits:
-            raise Refused(
-                401, "invalid_client", 700211, f"No matching federated identity record found for issuer '{issuer}'."
-            )
-        if "subject" not in self.lax:
-            fits = [one for one in fits if one.subject == claims.get("sub")]
-        if not fits:
-            text = f"No matching federated identity record found for presented assertion subject '{claims.get('sub')}'."
-            raise Refused(401, "invalid_client", 700213, text)
-        if "audience" not in self.lax and not any(one.audience in heard for one in fits):
-            text = f"No matching federated identity record found for presented assertion audience '{heard}'."
-            raise Refused(401, "invalid_client", 700212, text)
-        key = self.issuers.get(issuer)
-        if key is None or not _verified(key, "RS256", signed, signature):
-            raise Refused(401, "invalid_client", 50027, "JWT token is invalid or malformed.")
-
-    def _made(self, who: str, audience: str, object_id: str = "") -> dict[str, Any]:
+    def _made(self, who: str, audience: str, object_id: str = "", tenant: str = "") -> dict[str, Any]:
         now = int(time.time())
         claims = {
             "aud": audience,
-            "iss": f"https://sts.windows.net/{self.tenant}/",
+            "iss": f"https://sts.windows.net/{tenant or self.tenant}/",
             "iat": now - 60,
             "nbf": now - 60,
             "exp": now + self.lifetime,
             "appid": who,
             "oid": object_id or str(uuid.uuid4()),
-            "tid": self.tenant,
+            "tid": tenant or self.tenant,
             "jti": str(uuid.uuid4()),
         }
-        head = _encoded({"typ": "JWT", "alg": "HS256"}) + "." + _encoded(claims)
+        head = encoded({"typ": "JWT", "alg": "HS256"}) + "." + encoded(claims)
         token = f"{head}.{self._signature(head)}"
         return {
             "token_type": "Bearer",
@@ -298,6 +201,10 @@ class Entra:
             "ext_expires_in": self.lifetime,
             "access_token": token,
         }
+
+
+def _invalid(code: str, message: str) -> ArmReply:
+    return ArmReply(401, {"error": {"code": code, "message": message}})
 
 
 class _Server(ThreadingHTTPServer):
@@ -314,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path, _dummy, query = self.path.partition("?")
         parts = path.strip("/").split("/")
-        if parts[0].lower() in {"subscriptions", "providers"}:
+        if parts[0].lower() in _MANAGED:
             self._manage()
         elif parts[1:] == ["v2.0", ".well-known", "openid-configuration"]:
             self._answer(lambda: self.entra.discovery(parts[0]))
@@ -326,7 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         parts = self.path.partition("?")[0].strip("/").split("/")
-        if parts[0].lower() in {"subscriptions", "providers"}:
+        if parts[0].lower() in _MANAGED:
             self._manage()
             return
         form = dict(urllib.parse.parse_qsl(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()))
@@ -348,7 +255,8 @@ class _Handler(BaseHTTPRequestHandler):
         request = ArmRequest(
             self.command, urllib.parse.unquote(path), fields, headers, json.loads(body) if body else {}, {}
         )
-        reply = self.entra.manage(request, headers.get("authorization", "").removeprefix("Bearer "))
+        ask = self.entra.ask_graph if path.startswith("/v1.0/") else self.entra.manage
+        reply = ask(request, headers.get("authorization", "").removeprefix("Bearer "))
         self._send(reply.status, reply.body, reply.headers)
 
     def _answer(self, make: Any) -> None:
@@ -374,45 +282,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_dummy: object) -> None:
         """Says nothing."""
-
-
-def service_account_token(
-    key: rsa.RSAPrivateKey,
-    *,
-    issuer: str,
-    subject: str,
-    audience: str = "api://AzureADTokenExchange",
-    seconds: float = 600,
-) -> str:
-    """A token such as a cluster writes into a pod's file."""
-    now = int(time.time())
-    claims = {"iss": issuer, "sub": subject, "aud": [audience], "iat": now, "nbf": now, "exp": int(now + seconds)}
-    head = _encoded({"alg": "RS256", "kid": "testbed"}) + "." + _encoded(claims)
-    signature = key.sign(head.encode(), padding.PKCS1v15(), hashes.SHA256())
-    return f"{head}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
-
-
-def _encoded(part: dict[str, Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
-
-
-def _jwt(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
-    """Header, claims, what was signed, and the signature."""
-    try:
-        head, claims, signature = token.split(".")
-        decoded = [base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in (head, claims, signature)]
-        return json.loads(decoded[0]), json.loads(decoded[1]), f"{head}.{claims}".encode(), decoded[2]
-    except ValueError:
-        raise Refused(401, "invalid_client", 50027, "JWT token is invalid or malformed.") from None
-
-
-def _verified(key: rsa.RSAPublicKey, algorithm: str, signed: bytes, signature: bytes) -> bool:
-    pss = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=32)
-    scheme = {"RS256": padding.PKCS1v15(), "PS256": pss}.get(algorithm)
-    if scheme is None:
-        return False
-    try:
-        key.verify(signature, signed, scheme, hashes.SHA256())
-    except InvalidSignature:
-        return False
-    return True

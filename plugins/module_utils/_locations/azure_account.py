@@ -17,8 +17,9 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_arm import ArmAnswer, ArmCalls
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_arm import ArmCalls
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_client import AzureSettings
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_json import JsonAnswer
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
 
 VERSION: t.Final = "2023-01-01"
@@ -118,7 +119,7 @@ def parse_container(document: Json) -> Container:
     )
 
 
-def parse_policy(answer: ArmAnswer) -> Policy | None:
+def parse_policy(answer: JsonAnswer) -> Policy | None:
     """From the policy's resource, which one that is not there has too: with no days."""
     found = _dict(answer.document, "properties")
     days = found.get("immutabilityPeriodSinceCreationInDays")
@@ -300,7 +301,7 @@ class StorageResource:
     def _container(self) -> str:
         return f"/blobServices/default/containers/{self._settings.container}"
 
-    def _get(self, below: str, what: str) -> ArmAnswer:
+    def _get(self, below: str, what: str) -> JsonAnswer:
         return self._calls.call("GET", self.id + below, VERSION, what)
 
     def _send(self, method: str, below: str, body: Json, what: str, *, match: str = "") -> None:

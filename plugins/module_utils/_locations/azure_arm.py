@@ -11,44 +11,28 @@ and nothing else: https://learn.microsoft.com/rest/api/azure/.
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import threading
 import typing as t
 import urllib.parse
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.azure import (
-    AzureCredentials,
-    Unsigned,
     azure_credentials,
     has_tokens,
 )
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_calls import AzureBody
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_client import (
     AzureSettings,
     is_own_management,
     make_transport,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_errors import (
-    classify,
     classify_answer,
     error_code,
 )
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure, LocationError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.retries import Retries
-from ansible_collections.stowage.kubernetes.plugins.module_utils._version import USER_AGENT
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_json import JsonAnswer, JsonCalls
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure
 
-_MOST_BYTES: t.Final = 8 << 20
 _ACTION: t.Final = re.compile(r"perform action '(Microsoft\.[A-Za-z]{1,40}(?:/[A-Za-z]{1,60}){1,8})'")
-
-
-@dataclasses.dataclass(frozen=True)
-class ArmAnswer:
-    """A good answer: its headers (names in lower case) and the JSON object in it, empty if it has none."""
-
-    status: int
-    headers: t.Mapping[str, str]
-    document: dict[str, t.Any]
 
 
 def open_arm(
@@ -68,15 +52,10 @@ def open_arm(
     return ArmCalls(make_transport(verify), settings.management, credentials, stopped)
 
 
-class ArmCalls(Retries):
+class ArmCalls(JsonCalls):
     """Azure Resource Manager, request by request. Safe for several threads."""
 
-    def __init__(self, transport: t.Any, base: str, credentials: AzureCredentials, stopped: threading.Event) -> None:
-        """:param base: its URL. :param credentials: whose tokens are for it."""
-        super().__init__(stopped)
-        self._transport = transport
-        self._base = base
-        self.credentials = credentials
+    check = "Check that management_endpoint is Azure Resource Manager, and proxies on the way."
 
     def once(
         self,
@@ -88,83 +67,31 @@ class ArmCalls(Retries):
         *,
         match: str = "",
         query: t.Mapping[str, str] | None = None,
-    ) -> ArmAnswer:
+    ) -> JsonAnswer:
         """Sends one request.
 
         :param path: of the resource, not encoded.
         :param match: the ETag that the resource must still have; any if empty.
         :raises LocationError: if it failed.
         """
-        from azure.core.rest import HttpRequest
-
-        headers = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity"}
-        headers |= {"If-Match": match} if match else {}
-        headers |= self.credentials.sign(Unsigned(method, "", path, {}, {})).headers
-        content = None if body is None else json.dumps(body).encode()
-        if content is not None:
-            headers["Content-Type"] = "application/json"
         found = urllib.parse.urlencode({"api-version": version, **(query or {})})
-        url = f"{self._base}{urllib.parse.quote(path)}?{found}"
-        try:
-            response = self._transport.send(HttpRequest(method, url, headers=headers, content=content), stream=True)
-            answered = {str(name).lower(): str(value) for name, value in response.headers.items()}
-            data = _read(response, what)
-        except LocationError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever azure-core raises becomes an error of ours
-            raise LocationError(classify(error, what)) from None
-        self.note_answer(answered)
-        status = int(response.status_code)
-        if not 200 <= status < 300:
-            raise LocationError(_refused(answered, status, data, what))
-        return ArmAnswer(status, answered, _document(data, what))
+        return self.send(
+            method, f"{urllib.parse.quote(path)}?{found}", what, body, {"If-Match": match} if match else {}
+        )
 
-    def call(self, method: str, path: str, version: str, what: str, **more: t.Any) -> ArmAnswer:
+    def call(self, method: str, path: str, version: str, what: str, **more: t.Any) -> JsonAnswer:
         """Like :meth:`once`, but what may pass is tried again."""
-        answer: ArmAnswer = self.retried(lambda: self.once(method, path, version, what, **more))
+        answer: JsonAnswer = self.retried(lambda: self.once(method, path, version, what, **more))
         return answer
 
-    def close(self) -> None:
-        """Lets go of connections."""
-        self._transport.close()
-        self.credentials.close()
-
-
-def _read(response: t.Any, what: str) -> bytes:
-    body, pieces, left = AzureBody(response), [], _MOST_BYTES
-    try:
-        while piece := body.read(left + 1):
-            pieces.append(piece)
-            left -= len(piece)
-            if left < 0:
-                raise LocationError(Failure("store_error", f"{what}: the answer is much too long.", ""))
-    finally:
-        body.close()
-    return b"".join(pieces)
-
-
-def _document(data: bytes, what: str) -> dict[str, t.Any]:
-    try:
-        found = json.loads(data) if data.strip() else {}
-    except (ValueError, RecursionError):
-        found = None
-    if isinstance(found, dict):
-        return found
-    hint = "Check that management_endpoint is Azure Resource Manager, and proxies on the way."
-    raise LocationError(Failure("store_error", f"{what}: what is answered is something else.", hint, transient=True))
-
-
-def _refused(headers: t.Mapping[str, str], status: int, data: bytes, what: str) -> Failure:
-    text = data.decode("utf-8", "replace")
-    failure = classify_answer(error_code(headers, text), status, text, what)
-    if failure.code == "key_not_found":
-        hint = "Check subscription, resource_group and storage_account."
-        return dataclasses.replace(failure, code="bucket_not_found", hint=hint)
-    if failure.code != "permission_denied":
-        return failure
-    named = _ACTION.search(text)
-    action = named[1] if named else "the action"
-    hint = (
-        f"Allow {action} on the storage account, as Storage Account Contributor has it (a role for data is not enough)."
-    )
-    return dataclasses.replace(failure, denied=named[1] if named else "", hint=hint)
+    def refused(self, headers: t.Mapping[str, str], status: int, text: str, what: str, /) -> Failure:
+        failure = classify_answer(error_code(headers, text), status, text, what)
+        if failure.code == "key_not_found":
+            hint = "Check subscription, resource_group and storage_account."
+            return dataclasses.replace(failure, code="bucket_not_found", hint=hint)
+        if failure.code != "permission_denied":
+            return failure
+        named = _ACTION.search(text)
+        action = named[1] if named else "the action"
+        hint = f"Allow {action} on the storage account, as Storage Account Contributor has it (a role for data is not enough)."
+        return dataclasses.replace(failure, denied=named[1] if named else "", hint=hint)

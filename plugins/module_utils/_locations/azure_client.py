@@ -29,20 +29,33 @@ BLOCK_BYTES: t.Final = 256 << 10
 
 @dataclasses.dataclass(frozen=True)
 class Cloud:
-    """One of Azure's clouds: the suffix of its blob endpoints, where its tokens come from, and its Resource Manager."""
+    """One of Azure's clouds: the suffix of its blob endpoints, where its tokens come from, its Resource Manager, and its Graph
+    (https://learn.microsoft.com/graph/deployments)."""
 
     suffix: str
     authority: str
     management: str
+    graph: str
 
 
 CLOUDS: t.Final[t.Mapping[str, Cloud]] = {
-    "public": Cloud("blob.core.windows.net", "https://login.microsoftonline.com", "https://management.azure.com"),
+    "public": Cloud(
+        "blob.core.windows.net",
+        "https://login.microsoftonline.com",
+        "https://management.azure.com",
+        "https://graph.microsoft.com",
+    ),
     "china": Cloud(
-        "blob.core.chinacloudapi.cn", "https://login.chinacloudapi.cn", "https://management.chinacloudapi.cn"
+        "blob.core.chinacloudapi.cn",
+        "https://login.chinacloudapi.cn",
+        "https://management.chinacloudapi.cn",
+        "https://microsoftgraph.chinacloudapi.cn",
     ),
     "usgovernment": Cloud(
-        "blob.core.usgovcloudapi.net", "https://login.microsoftonline.us", "https://management.usgovcloudapi.net"
+        "blob.core.usgovcloudapi.net",
+        "https://login.microsoftonline.us",
+        "https://management.usgovcloudapi.net",
+        "https://graph.microsoft.us",
     ),
 }
 # The names that azure.azcollection and AWX's credential have for them.

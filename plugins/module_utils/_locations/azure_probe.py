@@ -6,27 +6,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import functools
-import secrets as random
 import threading
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations import (
     azure_judge,
-    azure_listing,
-    azure_managed_judge,
     azure_settings,
     network,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.azure import (
     AccountKey,
-    AzureCredentials,
     SharedAccessSignature,
-    Signed,
-    Unsigned,
     azure_credentials,
     has_tokens,
 )
@@ -38,13 +31,16 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azur
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_client import (
     AzureSettings,
     account_parts,
-    make_transport,
 )
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_managed import (
-    KEYED,
-    UNNAMED,
-    Managed,
-    read_managed,
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_look import (
+    Listing,
+    list_container,
+    nothing,
+    outcome,
+)
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_posture import (
+    READ_SECONDS,
+    AzurePosture,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_rights import Right, ask, rights
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_settings import ContainerSettings
@@ -61,15 +57,12 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.cata
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.certificates import TrustedCertificates
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.endpoint import EndpointLooks
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.prober import UPLOAD_NAME, Aim, Look, Prober
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.prober import Aim, Look, Prober
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.readings import Reading
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.report import Check, Layer, Verdict, failed
 
 if t.TYPE_CHECKING:
     from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
-
-READ_SECONDS: t.Final = 20
 
 
 def open_azure_prober(
@@ -83,33 +76,6 @@ def open_azure_prober(
     return AzureProber(options, environ, aim, stopped or threading.Event())
 
 
-class Nobody(AzureCredentials):
-    """No credentials: what anybody may do."""
-
-    def sign(self, _dummy: Unsigned, /) -> Signed:
-        return Signed()
-
-    def secrets(self) -> frozenset[str]:
-        return frozenset()
-
-
-@dataclasses.dataclass(frozen=True)
-class Listing:
-    """The first look into a container: how it failed, or a blob that is there, if there is any."""
-
-    error: LocationError | None = None
-    first: azure_listing.Blob | None = None
-
-
-def list_container(calls: AzureCalls, prefix: str) -> Listing:
-    """Lists one blob. Nothing raises for what the store answers, but what keeps the request from being sent."""
-    try:
-        page = azure_listing.first_page(calls, prefix)
-    except LocationError as error:
-        return Listing(error)
-    return Listing(first=page.blobs[0] if page.blobs else None)
-
-
 class AzureProber(Prober):
     """Looks at a container. Retries are off: what does not work at once is worth knowing."""
 
@@ -121,7 +87,7 @@ class AzureProber(Prober):
         self._aim = aim
         self._stopped = stopped
         self._identity: dict[str, str] = {}
-        self._settings_seen: dict[str, t.Any] = {}
+        self._posture: AzurePosture | None = None
         self._allowed: dict[str, bool] = {}
         self._round = Round()
         self._secrets: frozenset[str] = frozenset()
@@ -132,7 +98,6 @@ class AzureProber(Prober):
         self._calls: AzureCalls
         self._listing: Listing
         self._container: Reading[ContainerSettings] = Reading("unknown")
-        self._managed: Managed | None = None
         self._location: AzureLocation | None = None
         self._ends: list[t.Callable[[], None]] = []
 
@@ -149,7 +114,7 @@ class AzureProber(Prober):
         return dict(self._identity)
 
     def settings(self) -> dict[str, t.Any]:
-        return dict(self._settings_seen)
+        return dict(self._posture.seen) if self._posture else {}
 
     def secrets(self) -> frozenset[str]:
         return self._secrets
@@ -161,7 +126,7 @@ class AzureProber(Prober):
             end()
 
     def looks(self, layer: Layer) -> t.Sequence[Look]:
-        made: dict[Layer, t.Callable[[], list[Look]]] = {
+        made: dict[Layer, t.Callable[[], t.Sequence[Look]]] = {
             Layer.PARSE: lambda: [Look(("address",), self._parse)],
             Layer.NETWORK: lambda: [Look(("dns", "tcp"), self._looks.network)],
             Layer.TLS: lambda: [Look(("tls",), self._looks.tls)],
@@ -279,15 +244,13 @@ class AzureProber(Prober):
             checks = azure_judge.found_checks(self._settings.container, empty=self._listing.first is None)
         else:
             # Whether the container is there shows without the right to list it, too.
-            blob = _outcome(self._calls, self._nothing()) if error.code == "permission_denied" else None
+            blob = (
+                outcome(self._calls, nothing(self._settings, self._aim)) if error.code == "permission_denied" else None
+            )
             checks = azure_judge.not_found_checks(error, blob, self._settings.container)
         if not failed(checks):
             self._container = azure_settings.container_settings(self._calls)
         return checks
-
-    def _nothing(self) -> str:
-        """The name of a blob that does not exist."""
-        return f"{self._settings.prefix}{self._aim.folder}{UPLOAD_NAME}-{random.token_hex(16)}"
 
     # permission
 
@@ -314,134 +277,25 @@ class AzureProber(Prober):
         self._round, check = upload_round(self._calls, key, real=bool(may_drop) and not locked)
         return [check]
 
-    # posture
-
-    def _of_posture(self) -> list[Look]:
-        azure, container = self._settings.own_endpoint, self._container
-        # In one thread: what is found out of where the resource is serves all.
-        self._managed = self._ask_management()
-        self._note_container()
-        return [
-            Look(("encryption",), lambda: [azure_judge.encryption_check(container, self._round, azure=azure)]),
-            Look(("versioning",), self._versioning),
-            Look(
-                ("object_lock", "default_retention", "legal_hold"),
-                lambda: self._locks(azure_judge.lock_checks(container, self._aim.engine)),
-            ),
-            Look(("soft_delete",), self._soft_delete),
-            Look(("public_access", "anonymous_listing"), self._public),
-            Look(("public_access_block", "shared_key_access"), self._let_in),
-            Look(("tls_only",), self._plain_http),
-            Look(("stale_uploads",), lambda: [azure_judge.stale_uploads_check(azure=azure)]),
-            Look(("lifecycle_expiry", "lifecycle_archive"), self._lifecycle),
-        ]
-
-    def _ask_management(self) -> Managed | None:
-        """What Azure Resource Manager tells of the account; ``None`` where there is none."""
-        settings = self._settings
-        if not settings.management:
-            return None
-        if not has_tokens(self._options.get("auth") or {}):
-            return Managed(KEYED, "Use a method with a token to have this checked.")
-        if not settings.subscription:
-            return Managed(UNNAMED, "Set subscription to its id to have this checked.")
-        try:
-            resource = self._resource
-        except StowageError as error:
-            return Managed(error.message, error.hint)
-        return read_managed(resource) if resource else None
-
-    def _locks(self, by_data: list[Check]) -> list[Check]:
-        """The retention policy with its period, where that is told."""
-        policy = self._managed.policy.value if self._managed else None
-        if policy is None:
-            return by_data
-        known = azure_managed_judge.retention_check(policy, self._aim.engine)
-        return [known if check.id == known.id else check for check in by_data]
-
-    def _let_in(self) -> list[Check]:
-        keyed = not has_tokens(self._options.get("auth") or {}) and (self._sas is None or self._sas.kind != "user")
-        managed = self._managed
-        return [
-            azure_managed_judge.public_block_check(managed),
-            azure_managed_judge.shared_keys_check(managed, keyed=keyed),
-        ]
-
-    def _lifecycle(self) -> list[Check]:
-        place = f"{self._settings.container}/{self._settings.prefix}"
-        judges = (azure_managed_judge.expiry_check, azure_managed_judge.archive_check)
-        by_data = azure_judge.lifecycle_checks(azure=self._settings.own_endpoint)
-        return [
-            azure_managed_judge.better(self._managed, functools.partial(judge, place=place), check)
-            for judge, check in zip(judges, by_data, strict=True)
-        ]
-
-    def _note_container(self) -> None:
-        found = self._container.value
-        scope = self._round.scope or (found.scope if found else "")
-        self._settings_seen |= {
-            "encryption": scope or ("AES256" if self._settings.own_endpoint or self._round.encrypted else None),
-            "object_lock": found.policy or found.versions if found else None,
-            "default_retention": "time-based" if found and found.policy else None,
-            "legal_hold": found.hold if found else None,
-            "public_access": (found.public or "private") if found else None,
-            **azure_managed_judge.shown(self._managed),
-        }
-
-    def _versioning(self) -> list[Check]:
-        reading = azure_settings.versioning(self._calls, self._settings.prefix + self._aim.listed)
-        service = self._managed.service.value if self._managed else None
-        enabled = reading.value if service is None else service.get("isVersioningEnabled") is True
-        self._settings_seen["versioning"] = "Enabled" if enabled else None
-        by_data = azure_judge.versioning_check(reading)
-        return [azure_managed_judge.better(self._managed, azure_managed_judge.versioning_check, by_data)]
+    # integrity and posture
 
     def _conditional(self) -> list[Check]:
         if "write" not in self._aim.access:  # it was not asked whether writes of nothing are refused
             return [unknown("conditional_create", "Writing was not asked for.", fix="")]
         return [conditional_check(self._calls, self._listing.first)]
 
-    def _soft_delete(self) -> list[Check]:
-        reading = azure_settings.soft_delete(self._calls)
-        self._settings_seen["soft_delete_days"] = reading.value or azure_managed_judge.soft_delete_days(self._managed)
-        by_data = azure_judge.soft_delete_check(reading)
-        return [azure_managed_judge.better(self._managed, azure_managed_judge.soft_delete_check, by_data)]
-
-    def _public(self) -> list[Check]:
-        """What is shown to somebody without credentials: a listing, or that a blob does not exist."""
-        calls = self._anonymous(self._settings)
-        try:
-            listed = list_container(calls, self._settings.prefix + self._aim.listed).error
-            seen = _outcome(calls, self._nothing())
-        finally:
-            calls.close()
-        shown = azure_judge.blobs_seen(seen)
-        return [azure_judge.public_check(self._container, shown), azure_judge.anonymous_check(listed)]
-
-    def _plain_http(self) -> list[Check]:
-        """What is answered without TLS; only Azure has an address for that, and nothing secret is sent."""
-        azure, error = self._settings.own_endpoint, None
-        if azure:
-            plain = dataclasses.replace(self._settings, base="http" + self._settings.base.removeprefix("https"))
-            calls = self._anonymous(plain)
-            try:
-                error = list_container(calls, "").error
-            finally:
-                calls.close()
-        by_data = azure_judge.tls_only_check(error, azure=azure)
-        return [azure_managed_judge.better(self._managed, azure_managed_judge.tls_check, by_data)]
-
-    def _anonymous(self, settings: AzureSettings) -> AzureCalls:
-        return AzureCalls(make_transport(self._trust.verify, READ_SECONDS), settings, Nobody(), self._stopped)
-
-
-def _outcome(calls: AzureCalls, key: str) -> LocationError | None:
-    """What is answered to who asks for a blob."""
-    try:
-        calls.once("GET", f"Looking at {calls.address}", key)
-    except LocationError as error:
-        return error
-    return None
+    def _of_posture(self) -> t.Sequence[Look]:
+        self._posture = AzurePosture(
+            self._calls,
+            self._aim,
+            container=self._container,
+            round_=self._round,
+            resource=lambda: self._resource,
+            tokens=has_tokens(self._options.get("auth") or {}),
+            sas=self._sas,
+            verify=self._trust.verify,
+        )
+        return self._posture.looks()
 
 
 def trusted_file(verify: str | None, environ: t.Mapping[str, str]) -> str:

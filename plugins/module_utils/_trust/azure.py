@@ -13,48 +13,18 @@ import typing as t
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import azure_policy
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_api import AzureApi
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_federation import (
+    credential_steps,
+    removal_steps,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_policy import Tree, Wanted, Who
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_steps import Apis, Found, Step, plain
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Clock
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change, in_use
 
 _PAUSE: t.Final = 2.0
 # What is new is not known everywhere at once, and what was deleted is for a while.
 _SPREADING: t.Final = frozenset({"PrincipalNotFound", "RoleDefinitionDoesNotExist", "RoleDefinitionHasAssignments"})
-
-
-@dataclasses.dataclass(frozen=True)
-class Apis:
-    """Who asks: ``location`` owns the storage account and what is assigned, ``cluster`` the identity."""
-
-    location: AzureApi
-    cluster: AzureApi
-
-
-@dataclasses.dataclass(frozen=True)
-class Found:
-    """What is there.
-
-    :param who: the principal, as far as it is known.
-    :param role: the properties of the custom role.
-    :param assignments: all that the container has, gets from above, and what else of the resource group is seen.
-    :param held: those of the principal and of its groups.
-    """
-
-    who: Who
-    identity: Tree | None
-    credentials: t.Mapping[str, Tree]
-    role: Tree | None
-    assignments: tuple[Tree, ...]
-    held: tuple[Tree, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Step:
-    """A change, and how it is made; it is told who the principal is, and says who it is from then on."""
-
-    change: Change
-    make: t.Callable[[Who], Who | None]
 
 
 def look(apis: Apis, wanted: Wanted) -> Found:
@@ -65,7 +35,8 @@ def look(apis: Apis, wanted: Wanted) -> Found:
     """
     identity = apis.cluster.identity(wanted.identity.id) if wanted.identity else None
     who = _who(wanted, identity)
-    credentials = apis.cluster.credentials(wanted.identity.id) if wanted.identity and identity else {}
+    store = apis.store(wanted) if identity or not wanted.identity else None
+    credentials = store[0].credentials(store[1]) if store else {}
     role = apis.location.role(azure_policy.role_path(wanted))
     if role is not None and role.get("description") != wanted.marker:
         raise in_use(wanted.name, [f"the role {role.get('roleName')} was not made by this trust"])
@@ -98,7 +69,7 @@ def made_by_us(wanted: Wanted, identity: Tree | None) -> bool:
 
 def plan(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
     """What is to be done, in order."""
-    steps = [*_identity_steps(apis, wanted, found), *_credential_steps(apis, wanted, found)]
+    steps = [*_identity_steps(apis, wanted, found), *credential_steps(apis, wanted, found)]
     return [*steps, *_role_steps(apis, wanted, found), *_assignment_steps(apis, wanted, found)]
 
 
@@ -119,41 +90,6 @@ def _identity_steps(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
     return [Step(Change("identity", identity.name, None, after), make)]
 
 
-def _credential_steps(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
-    if wanted.identity is None:
-        return []
-    where, want = wanted.identity.id, azure_policy.credentials(wanted)
-    steps = []
-    for name, have in found.credentials.items():
-        if azure_policy.is_ours(wanted, name, have) and name not in want:
-            steps.append(_drop_credential(apis, where, name, have))
-    others = [one for name, one in found.credentials.items() if name not in want]
-    for name, properties in want.items():
-        before = _told_credential(found.credentials.get(name))
-        theirs = [
-            one
-            for one in others
-            if (one.get("issuer"), one.get("subject")) == (properties["issuer"], properties["subject"])
-        ]
-        # An identity has one credential for a subject: another trust's does.
-        if before == properties or any(_told_credential(one) == properties for one in theirs):
-            continue
-        if theirs:
-            raise in_use(wanted.name, [f"another credential of the identity is for {properties['subject']}"])
-        make = functools.partial(apis.cluster.put_credential, where, name, properties)
-        steps.append(Step(Change("federated_credential", name, before, properties), _plain(make)))
-    return steps
-
-
-def _told_credential(properties: Tree | None) -> Tree | None:
-    return None if properties is None else {name: properties.get(name) for name in ("issuer", "subject", "audiences")}
-
-
-def _drop_credential(apis: Apis, where: str, name: str, have: Tree) -> Step:
-    make = functools.partial(apis.cluster.delete_credential, where, name)
-    return Step(Change("federated_credential", name, _told_credential(have), None), _plain(make))
-
-
 def _role_steps(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
     if not wanted.custom_role:
         return []
@@ -161,7 +97,7 @@ def _role_steps(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
     if found.role is not None and azure_policy.same_role(found.role, want):
         return []
     make = functools.partial(apis.location.put_role, azure_policy.role_path(wanted), want)
-    return [Step(Change("role", want["roleName"], found.role, want), _plain(make))]
+    return [Step(Change("role", want["roleName"], found.role, want), plain(make))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,16 +176,7 @@ def _unassign(apis: Apis, have: Tree) -> Step:
     shown = {**azure_policy.told(properties), "scope": str(properties.get("scope"))}
     name = f"{shown['role']} for object {properties.get('principalId')}"
     make = functools.partial(apis.location.delete, str(have.get("id")))
-    return Step(Change("role_assignment", name, shown, None), _plain(make))
-
-
-def _plain(make: t.Callable[[], object]) -> t.Callable[[Who], None]:
-    """A change that is the same whoever the principal is."""
-
-    def made(_dummy: Who) -> None:
-        make()
-
-    return made
+    return Step(Change("role_assignment", name, shown, None), plain(make))
 
 
 # absent
@@ -264,18 +191,11 @@ def plan_removal(apis: Apis, wanted: Wanted, found: Found) -> list[Step]:
     steps = [_unassign(apis, have) for have in ours_of(wanted, found)]
     if found.role is not None:
         make = functools.partial(apis.location.delete, azure_policy.role_path(wanted))
-        steps.append(Step(Change("role", str(found.role.get("roleName")), found.role, None), _plain(make)))
-    if wanted.identity is None:
-        return steps
-    where = wanted.identity.id
-    steps += [
-        _drop_credential(apis, where, name, have)
-        for name, have in found.credentials.items()
-        if azure_policy.is_ours(wanted, name, have)
-    ]
-    if made_by_us(wanted, found.identity):
+        steps.append(Step(Change("role", str(found.role.get("roleName")), found.role, None), plain(make)))
+    steps += removal_steps(apis, wanted, found)
+    if wanted.identity and made_by_us(wanted, found.identity):
         change = Change("identity", wanted.identity.name, {"name": wanted.identity.name}, None)
-        steps.append(Step(change, _plain(functools.partial(apis.cluster.delete_identity, where))))
+        steps.append(Step(change, plain(functools.partial(apis.cluster.delete_identity, wanted.identity.id))))
     return steps
 
 
@@ -307,24 +227,24 @@ def foreign(wanted: Wanted, found: Found) -> Tree:
     }
 
 
-def other_credentials(apis: Apis, wanted: Wanted) -> list[str]:
-    """Federated credentials of the identity that let in others than are meant."""
-    held = apis.cluster.credentials(wanted.identity.id) if wanted.identity else {}
-    return [
-        name
-        for name, one in held.items()
-        if name not in azure_policy.credentials(wanted) and not azure_policy.lets_in(wanted, one)
-    ]
+def roles_with(apis: Apis, wanted: Wanted, who: Who, actions: t.Sequence[str]) -> list[str]:
+    """Roles of the principal at the storage account that have one of some actions of the control plane.
 
-
-def roles_with_keys(apis: Apis, wanted: Wanted, who: Who) -> list[str]:
-    """Roles of the principal at the storage account that list its keys, with which everything is allowed."""
+    :raises StowageError: ``store_error`` for a role that cannot be read, which may have it.
+    """
     held = apis.location.assignments(wanted.account_id, f"assignedTo('{who.object_id}')")
-    roles = [
-        apis.location.role(azure_policy.role_path(wanted, one))
-        for one in sorted({_role(_properties(one)) for one in held})
+    names = sorted({_role(_properties(one)) for one in held})
+    roles = {one: apis.location.role(azure_policy.role_path(wanted, one)) for one in names}
+    unread = [name for name, one in roles.items() if one is None]
+    if unread:
+        raise StowageError(
+            "store_error", f"A role of the principal cannot be read: {unread[0]}.", "Let location_account read it."
+        )
+    return [
+        str(one.get("roleName"))
+        for one in roles.values()
+        if one and any(azure_policy.may(one, action) for action in actions)
     ]
-    return [str(one.get("roleName")) for one in roles if one and azure_policy.may(one, azure_policy.KEYS)]
 
 
 def apply(steps: t.Iterable[Step], who: Who, *, clock: Clock, patience: float) -> Who:

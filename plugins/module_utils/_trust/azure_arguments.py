@@ -67,6 +67,7 @@ ARGUMENTS: t.Final[ArgumentSpec] = {
         "no_log": False,
     },
     "authority": {"type": "str"},
+    "graph_endpoint": {"type": "str"},
     "verify_as": {
         "type": "list",
         "elements": "dict",
@@ -88,7 +89,7 @@ def wanted_of(params: t.Mapping[str, t.Any], request: Request, settings: AzureSe
     """
     tenant, subscription = account_of(params, "location_account")
     given, identity, federation = _given(params), _identity(params, request.name), _federation(params, settings)
-    _check_principal(given, identity, federation)
+    _check_principal(given, identity, federation, owned=bool(params["cluster_account"]))
     group = f"/subscriptions/{subscription}/resourceGroups/{settings.resource_group or UNKNOWN_GROUP}"
     wanted = Wanted(
         name=request.name,
@@ -125,11 +126,13 @@ def _fit(params: t.Mapping[str, t.Any], wanted: Wanted) -> Wanted:
     return wanted
 
 
-def _check_principal(given: Who | None, identity: Identity | None, federation: Federation | None) -> None:
+def _check_principal(
+    given: Who | None, identity: Identity | None, federation: Federation | None, *, owned: bool
+) -> None:
     if bool(given) is bool(identity):
         raise unfit("Set either service_principal or identity, whom the role is for.")
-    if given and federation and not given.client_id:
-        raise unfit("federation of a service_principal needs its client_id.")
+    if given and (federation or owned) and not given.client_id:
+        raise unfit("federation and cluster_account of a service_principal need its client_id.")
 
 
 def _given(params: t.Mapping[str, t.Any]) -> Who | None:
@@ -165,7 +168,7 @@ def _federation(params: t.Mapping[str, t.Any], settings: AzureSettings) -> Feder
     subjects = tuple(sorted({_subject(str(one)) for one in given["subjects"]}))
     if not 1 <= len(subjects) <= azure_policy.MOST_CREDENTIALS:
         raise unfit(
-            f"federation.subjects must be 1 to {azure_policy.MOST_CREDENTIALS}: an identity has no more credentials."
+            f"federation.subjects must be 1 to {azure_policy.MOST_CREDENTIALS}: a principal has no more credentials."
         )
     cloud = next(name for name, one in CLOUDS.items() if one == settings.cloud)
     return Federation(issuer, subjects, azure_policy.AUDIENCES.get(cloud, azure_policy.AUDIENCE))
@@ -182,7 +185,22 @@ def authority_of(params: t.Mapping[str, t.Any]) -> str:
 
     :raises StowageError: ``invalid_option``.
     """
-    authority = str(params["authority"] or "").rstrip("/")
-    if authority and not _AUTHORITY.fullmatch(authority):
-        raise unfit("authority must be https://, a host and perhaps a port, for tokens are sent there.")
-    return authority
+    return _secure(params, "authority")
+
+
+def graph_of(params: t.Mapping[str, t.Any], settings: AzureSettings) -> str:
+    """Where Microsoft Graph is.
+
+    :raises StowageError: ``invalid_option``, also if nothing says where it is.
+    """
+    found = _secure(params, "graph_endpoint") or (settings.cloud.graph if settings.own_endpoint else "")
+    if not found:
+        raise unfit("A location with an endpoint of its own needs graph_endpoint, to set an application's credentials.")
+    return found
+
+
+def _secure(params: t.Mapping[str, t.Any], option: str) -> str:
+    given = str(params[option] or "").rstrip("/")
+    if given and not _AUTHORITY.fullmatch(given):
+        raise unfit(f"{option} must be https://, a host and perhaps a port, for tokens are sent there.")
+    return given

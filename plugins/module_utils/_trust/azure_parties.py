@@ -27,6 +27,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azur
 from ansible_collections.stowage.kubernetes.plugins.module_utils._secrets import secrets_of
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_api import AzureApi
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_graph import GraphApi, GraphCalls
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_policy import Tree, Who, unfit
 
 _METHODS: t.Final = ["service_principal", "managed_identity", "workload_identity"]
@@ -102,6 +103,19 @@ class Parties:
         api = AzureApi(calls, option)
         self._compare(option, "tenant of the subscription", api.tenant_of(subscription), tenant)
         return api
+
+    def graph(self, option: str, endpoint: str) -> GraphApi:
+        """Microsoft Graph as the party of an option, whose tenant was compared: that of the application, which may be another than
+        the storage account's.
+
+        :raises StowageError: ``wrong_account``, and what keeps it from logging in.
+        """
+        tenant, _dummy = account_of(self._task.params, option, subscription=False)
+        credentials = self.credentials(
+            (self._task.params[option] or {}).get("auth"), option, scope=f"{endpoint}/.default"
+        )
+        self._compare(option, "tenant", credentials.claims().get("tid", ""), tenant)
+        return GraphApi(GraphCalls(self._transport, endpoint, credentials, self._task.progress.stopped), option)
 
     def credentials(
         self, auth: Tree | None, option: str, *, ambient: bool = False, scope: str = SCOPE

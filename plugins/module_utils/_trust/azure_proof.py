@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import typing as t
+import urllib.parse
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.azure import (
@@ -17,17 +18,21 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_calls import AzureCalls
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_client import AzureSettings
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_look import Nobody
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import (
     azure,
+    azure_federation,
+    azure_policy,
     azure_trials,
     key_file,
 )
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_others import Others
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_parties import Parties
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_policy import Federation, Wanted, Who
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_steps import Apis
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_trials import (
     AzureCaller,
-    Nobody,
     login,
     none_of,
 )
@@ -46,6 +51,8 @@ _NOBODY_ACTS: t.Final = (
 )
 _NO_CLUSTER: t.Final = "There is no access to the cluster."
 _NO_NAMESAKE: t.Final = "No other namespace has an account of that name."
+_NOT_MORE: t.Final = "Look for another role that the principal has there (trust.foreign)."
+_NOT_OURS: t.Final = "Only who owns the application sees its credentials: give cluster_account."
 _WRONG_AUDIENCE: t.Final = "stowage-trust-check"
 
 
@@ -53,6 +60,7 @@ class AzureProof:
     """The lines, and who tries them. ``unknown`` are those of which it is known that they cannot be tried.
 
     :param principal: the principal's own credentials, if somebody has them.
+    :param others: clusters that must be closed to it.
     """
 
     def __init__(
@@ -65,10 +73,11 @@ class AzureProof:
         settings: AzureSettings,
         cluster: ClusterTokens | None,
         principal: AzureCredentials | None,
+        others: Others,
     ) -> None:
         self._task, self._parties, self._wanted, self._who = task, parties, wanted, who
-        self._settings, self._cluster, self._principal = settings, cluster, principal
-        self.unknown: list[Line] = []
+        self._settings, self._cluster, self._principal, self._closed = settings, cluster, principal, others.clusters
+        self.unknown: list[Line] = others.lines()
 
     def credentials(self) -> AzureCredentials:
         """The principal's, by whoever can act as it here.
@@ -81,7 +90,7 @@ class AzureProof:
             return self._principal
         raise StowageError("credentials_missing", _NOBODY_ACTS)
 
-    def trials(self, apis: azure.Apis) -> list[Trial]:
+    def trials(self, apis: Apis) -> list[Trial]:
         """All lines that can be tried."""
         can = bool(self._principal) or bool(self._wanted.federation and self._cluster)
         me, everywhere = self._caller(self.credentials), self._caller(self.credentials, prefix="")
@@ -92,7 +101,8 @@ class AzureProof:
             found += self._if(can, mine, _NOBODY_ACTS)
             found += self._of_strangers(anonymous, cluster)
             found += self._if(can, self._of_sas(cluster), _NOBODY_ACTS)
-        found.append(azure_trials.plain(self._plain()))
+        same_port = urllib.parse.urlsplit(self._settings.base).port is not None
+        found.append(azure_trials.plain(self._plain(), anonymous, same_port=same_port))
         if self._wanted.federation:
             found += self._of_federation(self._wanted.federation)
         return found + self._of_account(apis)
@@ -108,15 +118,18 @@ class AzureProof:
 
     def _of_set(self, me: AzureCaller, everywhere: AzureCaller, cluster: str) -> list[Trial]:
         control = control_of(me, cluster)
-        trials = proof(me, self._wanted.permissions, cluster)
+        trials = proof(me, self._wanted.permissions, cluster, self._closed)
+        version = f"clusters/{cluster}/backups/{{0}}/{{0}}.tar.gz"
+        what = "blobs/deleteBlobVersion/action in " + version.format("*")
+        attempt = functools.partial(me.delete_version, version)
+        trials.append(Trial("delete_version_refused", "refused", what, attempt, control, _NOT_MORE))
         if self._settings.prefix:
             outside = f"{NOBODY}/{{0}}"
             trials.append(refused("outside_prefix_create_refused", everywhere, "create", outside, control))
             trials.append(refused("outside_prefix_list_refused", everywhere, "list", "", control))
         if self._wanted.custom_role:
             what = "containers/read, the container's settings"
-            fix = "Look for another role that the principal has there (trust.foreign)."
-            trials.append(Trial("container_settings_refused", "refused", what, me.settings, control, fix))
+            trials.append(Trial("container_settings_refused", "refused", what, me.settings, control, _NOT_MORE))
         return trials
 
     def _of_strangers(self, anonymous: AzureCaller, cluster: str) -> list[Trial]:
@@ -140,7 +153,7 @@ class AzureProof:
         caller = self._caller(self._signed)
         return [
             dataclasses.replace(one, id=f"sas_{one.id}", what=f"{one.what}, by the SAS")
-            for one in proof(caller, self._wanted.permissions, cluster)
+            for one in proof(caller, self._wanted.permissions, cluster, self._closed)
         ]
 
     def _of_federation(self, federation: Federation) -> list[Trial]:
@@ -183,14 +196,18 @@ class AzureProof:
             ("other_namespace_refused", elsewhere, "the same name in another namespace", missing),
         ]
 
-    def _of_account(self, apis: azure.Apis) -> list[Trial]:
-        ask = functools.partial(azure.roles_with_keys, apis, self._wanted, self._who)
+    def _of_account(self, apis: Apis) -> list[Trial]:
+        with_keys = functools.partial(azure.roles_with, apis, self._wanted, self._who, azure_policy.KEYS)
         fix = "Take such roles away from the principal: the account's keys allow everything, and do not expire."
-        trials = [none_of("no_account_keys", "a role of the principal that lists the account's keys", ask, fix)]
-        if self._wanted.identity:
-            others = functools.partial(azure.other_credentials, apis, self._wanted)
-            fix = "Delete the identity's other federated credentials: they let others act as it."
-            trials.append(none_of("no_other_credentials", "another federated credential of the identity", others, fix))
+        trials = [none_of("no_account_keys", "a role of the principal that lists the account's keys", with_keys, fix)]
+        with_roles = functools.partial(azure.roles_with, apis, self._wanted, self._who, azure_policy.ROLES)
+        fix = "Take such roles away from the principal: with them it gives itself all others."
+        trials.append(none_of("no_role_administration", "a role of the principal that assigns roles", with_roles, fix))
+        if self._wanted.identity or self._wanted.federation:
+            others = functools.partial(azure_federation.other_credentials, apis, self._wanted)
+            fix = "Delete the principal's other federated credentials: they let others act as it."
+            line = none_of("no_other_credentials", "another federated credential of the principal", others, fix)
+            trials += self._if(apis.store(self._wanted) is not None, [line], _NOT_OURS)
         return trials
 
     # callers

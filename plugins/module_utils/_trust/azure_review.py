@@ -147,7 +147,7 @@ def _line(words: t.Iterable[str]) -> str:
 _TENANTS: t.Final = (
     "The principal has to be known in the storage account's tenant. An identity is known in its own only, so it is made there; clusters "
     "of any tenant act as it by federation. An application of another tenant has to be consented to there first, and its federated "
-    "credentials are its owner's to set: nobody of this tenant can."
+    "credentials are its owner's to set, in its own tenant: nobody of this tenant can."
 )
 _OF_THE_APPLICATION: t.Final = (
     "`az ad app federated-credential` is for who owns the application, in the application's own tenant."

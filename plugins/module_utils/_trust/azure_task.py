@@ -14,6 +14,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.azure import AzureCredentials
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure import require_azure
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_account import StorageResource
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_calls import AzureCalls
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_client import AzureSettings
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.certificates import TrustedCertificates
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
@@ -21,11 +22,17 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._reach import r
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import azure, azure_policy, azure_sas, key_file
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_api import AzureApi
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_arguments import authority_of, wanted_of
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_arguments import (
+    authority_of,
+    graph_of,
+    wanted_of,
+)
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_others import Others, others_of
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_parties import Parties, account_of
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_policy import Sas, Tree, Who
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_proof import AzureProof
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_review import documents, review, who_of
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_steps import Apis, Found
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.cluster_tokens import ClusterTokens
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Line, not_tried, prove
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change
@@ -34,6 +41,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request 
 _CLUSTER_OPTIONS: t.Final = ("kubeconfig", "context", "host", "api_key")
 _NOT_MADE: t.Final = "Nothing is tried before the changes are made."
 _NOT_ASKED: t.Final = "Nobody asked for it: verify is false."
+_NOBODY: t.Final = Others()
 _PAUSE: t.Final = 2.0
 
 
@@ -46,6 +54,8 @@ class AzureTrust:
         self._request = Request.of(task.params, "azure")
         self._settings = self._settings_of()
         self._authority = authority_of(task.params)
+        owned = task.params["cluster_account"] and task.params["service_principal"]
+        self._graph = graph_of(task.params, self._settings) if owned else ""
         self._wanted = wanted_of(task.params, self._request, self._settings)
         self._trust = TrustedCertificates(self._settings.ca_cert)
         self._parties = Parties(task, self._settings, self._trust.verify, self._authority)
@@ -90,12 +100,15 @@ class AzureTrust:
             self._principal = self._parties.principal("controller_account", found.who)
         return self._removed(apis, found) if self._request.absent else self._made(apis, found)
 
-    def _apis(self) -> azure.Apis:
+    def _apis(self) -> Apis:
         """Both parties, after each was compared with what it must be of."""
         location = self._parties.api("location_account", ambient=True)
-        cluster = self._parties.api("cluster_account") if self._task.params["cluster_account"] else location
+        cluster = location
+        if self._task.params["cluster_account"] and self._wanted.identity:
+            cluster = self._parties.api("cluster_account")
+        application = self._parties.graph("cluster_account", self._graph) if self._graph else None
         self._wanted = dataclasses.replace(self._wanted, account_id=self._storage_account(location))
-        return azure.Apis(location, cluster)
+        return Apis(location, cluster, application)
 
     def _storage_account(self, location: AzureApi) -> str:
         resource = StorageResource(location.calls, self._settings)
@@ -108,7 +121,7 @@ class AzureTrust:
             )
         return resource.id
 
-    def _made(self, apis: azure.Apis, found: azure.Found) -> dict[str, t.Any]:
+    def _made(self, apis: Apis, found: Found) -> dict[str, t.Any]:
         steps = azure.plan(apis, self._wanted, found)
         changes = [step.change for step in steps] + self._sas_change(found.who)
         who = found.who
@@ -117,12 +130,12 @@ class AzureTrust:
             who = azure.apply(steps, who, clock=TaskClock(self._task), patience=self._request.patience)
             azure.require_known(who)
             self._sign(who, changes)
-        lines = self._lines(apis, who, _NOT_MADE if self._task.check and changes else "")
+        lines = self._lines(apis, found, who, _NOT_MADE if self._task.check and changes else "")
         if steps and not self._task.check:
             found = azure.look(apis, self._wanted)
         return self._result(changes, lines, found, who)
 
-    def _removed(self, apis: azure.Apis, found: azure.Found) -> dict[str, t.Any]:
+    def _removed(self, apis: Apis, found: Found) -> dict[str, t.Any]:
         steps = azure.plan_removal(apis, self._wanted, found)
         changes = [step.change for step in steps]
         sas = self._wanted.sas
@@ -176,7 +189,7 @@ class AzureTrust:
 
     # proof
 
-    def _proof(self, who: Who) -> AzureProof:
+    def _proof(self, who: Who, others: Others = _NOBODY) -> AzureProof:
         return AzureProof(
             self._task,
             self._parties,
@@ -185,12 +198,19 @@ class AzureTrust:
             settings=self._settings,
             cluster=self._cluster,
             principal=self._principal,
+            others=others,
         )
 
-    def _lines(self, apis: azure.Apis, who: Who, why_not: str) -> list[Line]:
+    def _owner(self) -> AzureCalls:
+        """The container as its owner."""
+        auth = self._task.params["location_account"].get("auth")
+        return self._parties.calls(self._parties.credentials(auth, "location_account", ambient=True))
+
+    def _lines(self, apis: Apis, found: Found, who: Who, why_not: str) -> list[Line]:
         """The lines of the proof; all unknown if there is a reason not to try."""
         why_not = why_not or ("" if self._request.verify else _NOT_ASKED)
-        proof = self._proof(who)
+        others = _NOBODY if why_not else others_of(self._wanted, found.assignments, self._owner)
+        proof = self._proof(who, others)
         trials = proof.trials(apis)
         if why_not:
             return not_tried(trials, why_not) + proof.unknown
@@ -201,9 +221,7 @@ class AzureTrust:
     def _auth(self, who: Who) -> Tree:
         return azure_policy.auth_of(self._wanted, who, str(self._task.params["token_file"]), self._authority)
 
-    def _result(
-        self, changes: t.Sequence[Change], lines: t.Sequence[Line], found: azure.Found, who: Who
-    ) -> dict[str, t.Any]:
+    def _result(self, changes: t.Sequence[Change], lines: t.Sequence[Line], found: Found, who: Who) -> dict[str, t.Any]:
         absent, sas = self._request.absent, self._wanted.sas
         return result_of(
             self._task,

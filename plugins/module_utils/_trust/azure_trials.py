@@ -6,22 +6,18 @@
 collection.
 
 The Blob service looks at permissions before it looks for the blob, and names are random: to be told that there is no such thing is
-to be allowed. Writing is asked for by committing a block that does not exist.
-(https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes)
+to be allowed. Writing is asked for by committing a block that does not exist, and, where that is refused, by a blob whose checksum is
+wrong, since to make a new blob there are two rights (https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes).
 """
 
 from __future__ import annotations
 
+import base64
 import functools
 import secrets as random
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.azure import (
-    AzureCredentials,
-    Signed,
-    Unsigned,
-)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_calls import AzureCalls
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_rights import no_blocks
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure, LocationError
@@ -38,25 +34,20 @@ _ABSENT: t.Final = frozenset({"key_not_found", "key_exists", "locked"})
 # With these the service says that somebody is known, and may not do this. AuthorizationFailure is the account's firewall.
 _MISMATCH: t.Final = frozenset({"AuthorizationPermissionMismatch", "InsufficientAccountPermissions", "403"})
 _NOBODY: t.Final = frozenset({"permission_denied", "credentials_missing", "credentials_invalid", "bucket_not_found"})
+# The account's firewall, or its state: whoever is refused so here may be let in from elsewhere, or later.
+_ELSEWHERE: t.Final = frozenset({"AuthorizationFailure", "AccountIsDisabled"})
 # What Entra says to a token that it does not take for this application, and to an application that it does not take:
 # https://learn.microsoft.com/entra/identity-platform/reference-error-codes
 _NO_TOKEN: t.Final = frozenset(
     f"AADSTS{number}" for number in (50027, 70021, 700211, 700212, 700213, 700223, 700238, 7000215, 53003, 530003)
 )
 _PLAIN: t.Final = "AccountRequiresHttps"
+_BAD_SUM: t.Final = "Md5Mismatch"
+_WRONG_SUM: t.Final = base64.b64encode(b"0" * 16).decode()
+_A_VERSION: t.Final = "2020-01-01T00:00:00.0000000Z"
 
 Open = t.Callable[[], AzureCalls]
 """Makes the container's requests as a caller. :raises StowageError: if it gets no token."""
-
-
-class Nobody(AzureCredentials):
-    """For requests that come from nobody."""
-
-    def sign(self, _dummy: Unsigned, /) -> Signed:
-        return Signed()
-
-    def secrets(self) -> frozenset[str]:
-        return frozenset()
 
 
 class AzureCaller:
@@ -76,7 +67,16 @@ class AzureCaller:
     def may(self, operation: Operation, path: str) -> Seen:
         """Whether an operation is allowed at a path below the prefix. Nothing comes of it."""
         key = self._prefix + path.format(random.token_hex(8))
-        return self._seen(self.action(operation), functools.partial(_ask, operation, key))
+        seen = self._seen(self.action(operation), functools.partial(_ask, operation, key))
+        if operation == "create" and seen.answer is Answer.REFUSED:
+            return self._seen("blobs/add/action", functools.partial(_put, key))
+        return seen
+
+    def delete_version(self, path: str) -> Seen:
+        """Whether a version of a blob may be deleted: one that does not exist is."""
+        key, parameters = self._prefix + path.format(random.token_hex(8)), {"versionid": _A_VERSION}
+        what = "blobs/deleteBlobVersion/action"
+        return self._seen(what, lambda calls: calls.once("DELETE", f"Trying {what}", key, parameters=parameters))
 
     def settings(self) -> Seen:
         """Whether the container's properties are shown."""
@@ -89,13 +89,25 @@ class AzureCaller:
             return Seen(Answer.ALLOWED, "Azure knows the caller.")
         return seen
 
-    def plain(self) -> Seen:
-        """Whether the service answers at all, to a listing over plain HTTP."""
+    def plain(self, *, same_port: bool) -> Seen:
+        """Whether the service answers at all, to a listing over plain HTTP.
+
+        :param same_port: whether it would answer where it does with TLS.
+        """
         try:
             self.calls().once("GET", "Listing over plain HTTP", parameters={"comp": "list", "maxresults": "1"})
         except LocationError as error:
-            return _plainly(error.failure)
+            return _plainly(error.failure, same_port=same_port)
         return Seen(Answer.ALLOWED, "A listing was answered.")
+
+    def answered(self) -> Seen:
+        """Whether the service answers, whatever it says."""
+        try:
+            self.calls().once("GET", "Listing with TLS", parameters={"comp": "list", "maxresults": "1"})
+        except LocationError as error:
+            if not error.failure.status:
+                return Seen(Answer.UNDECIDED, error.failure.message)
+        return Seen(Answer.ALLOWED, "The service answers.")
 
     def calls(self) -> AzureCalls:
         """The container, as the caller."""
@@ -131,23 +143,30 @@ def _ask(operation: Operation, key: str, calls: AzureCalls) -> None:
         calls.once("DELETE" if operation == "delete" else "GET", what, key)
 
 
+def _put(key: str, calls: AzureCalls) -> None:
+    headers = {"x-ms-blob-type": "BlockBlob", "If-None-Match": "*", "Content-MD5": _WRONG_SUM}
+    calls.once("PUT", "Trying blobs/add/action", key, headers=headers, content=b"x")
+
+
 def _told(action: str, failure: Failure, *, anonymous: bool) -> Seen:
     """What a failure shows: a refusal, or nothing. Pure."""
-    if failure.code in _ABSENT:
+    if failure.code in _ABSENT or failure.store_code == _BAD_SUM:
         return Seen(Answer.ALLOWED, f"{action} was allowed, of something that does not exist.")
     if failure.store_code in _NO_TOKEN:
         return Seen(Answer.REFUSED, f"No token was given ({failure.store_code}).")
     refused = failure.code in _NOBODY if anonymous else failure.store_code in _MISMATCH
-    if refused:
+    if refused and failure.store_code not in _ELSEWHERE:
         return Seen(Answer.REFUSED, f"{action} was refused ({failure.store_code or failure.code}).")
     return Seen(Answer.UNDECIDED, f"{action}: {failure.message} {failure.hint}".rstrip())
 
 
-def _plainly(failure: Failure) -> Seen:
-    """What a failure over plain HTTP shows. Pure."""
-    if failure.store_code == _PLAIN or not failure.status or failure.store_code == "400":
+def _plainly(failure: Failure, *, same_port: bool) -> Seen:
+    """What a failure over plain HTTP shows. That nothing answers at another port shows nothing: it may elsewhere. Pure."""
+    lost = not failure.status and failure.doubt != "unsent"
+    if failure.store_code == _PLAIN or (same_port and (lost or failure.store_code == "400")):
         return Seen(Answer.REFUSED, f"Nothing is to be had ({failure.store_code or failure.code}).")
-    if failure.store_code == "AuthorizationFailure" or failure.status >= 500:
+    # Without a code of its own, it is not the Blob service that answers.
+    if failure.store_code in {*_ELSEWHERE, str(failure.status)} or not failure.status or failure.status >= 500:
         return Seen(Answer.UNDECIDED, failure.message)
     return Seen(Answer.ALLOWED, f"The account answers over plain HTTP ({failure.store_code}).")
 
@@ -182,10 +201,15 @@ def none_of(id_: str, what: str, ask: t.Callable[[], t.Sequence[str]], fix: str)
     return Trial(id_, "refused", what, attempt, None, fix)
 
 
-def plain(caller: AzureCaller) -> Trial:
-    """The line of a listing over plain HTTP, by nobody: no token is sent that way."""
+def plain(caller: AzureCaller, secure: AzureCaller, *, same_port: bool) -> Trial:
+    """The line of a listing over plain HTTP, by nobody: no token is sent that way.
+
+    :param secure: nobody, with TLS.
+    """
     fix = "Require secure transfer of the storage account (tls_only of backup_location)."
-    return Trial("plain_http_refused", "refused", "a listing over plain HTTP, by nobody", caller.plain, None, fix)
+    attempt = functools.partial(caller.plain, same_port=same_port)
+    what = "a listing over plain HTTP, by nobody"
+    return Trial("plain_http_refused", "refused", what, attempt, secure.answered, fix)
 
 
 _LET_IN: t.Final = (

@@ -31,7 +31,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azur
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_client import AzureSettings
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.registry import open_location
-from testbed.entra import Application, Entra, service_account_token
+from testbed.entra import Entra
+from testbed.entra_applications import Application, service_account_token
 from testbed.pki import Authority
 
 OWN = {"storage_account": "acme", "bucket": "backups"}

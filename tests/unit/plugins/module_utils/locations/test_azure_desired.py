@@ -20,7 +20,6 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azur
     parse_container,
     parse_policy,
 )
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_arm import ArmAnswer
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_client import AzureSettings
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_desired import (
     Seen,
@@ -29,6 +28,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azur
     needs_management,
     plan,
 )
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_json import JsonAnswer
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.desired import (
     SETTINGS,
     Encryption,
@@ -123,15 +123,15 @@ def test_strange_resources(document: dict[str, Any]) -> None:
     """What is not told reads like the least that it can be."""
     assert parse_account(document) == Account()
     assert parse_container(document) == Container()
-    assert parse_policy(ArmAnswer(200, {}, document)) is None
+    assert parse_policy(JsonAnswer(200, {}, document)) is None
 
 
 def test_policies_that_are_none() -> None:
     for days in (0, None, "7", -1):
         properties = {"immutabilityPeriodSinceCreationInDays": days, "state": "Unlocked"}
-        assert parse_policy(ArmAnswer(200, {}, {"properties": properties})) is None
+        assert parse_policy(JsonAnswer(200, {}, {"properties": properties})) is None
     properties = {"immutabilityPeriodSinceCreationInDays": 7, "state": "Locked"}
-    found = parse_policy(ArmAnswer(200, {"etag": '"2"'}, {"properties": properties}))
+    found = parse_policy(JsonAnswer(200, {"etag": '"2"'}, {"properties": properties}))
     assert found == Policy(7, True, '"2"', properties)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import datetime
 import json
 import typing as t
@@ -15,9 +16,17 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations import transport_errors
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_errors import classify_answer
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_wire import API_VERSION
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import azure, azure_sas, azure_trials
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import (
+    azure,
+    azure_others,
+    azure_policy,
+    azure_sas,
+    azure_trials,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_policy import Identity, Sas, Wanted
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_sas import DelegationKey
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer
@@ -31,6 +40,16 @@ KEY = DelegationKey(
     "b",
     "2021-12-02",
     base64.b64encode(b"0" * 32).decode(),
+)
+WANTED = Wanted(
+    name="prod-1",
+    account_id="/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/acme",
+    container="backups",
+    prefix="fleet",
+    tenant=TENANT,
+    clusters=("prod-1",),
+    permissions="writer",
+    identity=Identity("s", "g", "prod-1"),
 )
 XML = (
     "<UserDelegationKey><SignedOid>{}</SignedOid><SignedTid>{}</SignedTid><SignedStart>{}</SignedStart><SignedExpiry>{}</SignedExpiry>"
@@ -61,7 +80,9 @@ def parts(key: DelegationKey) -> tuple[str, ...]:
         (404, "ResourceNotFound", True, Answer.REFUSED),
         (409, "PublicAccessNotPermitted", True, Answer.REFUSED),
         (401, "NoAuthenticationInformation", True, Answer.REFUSED),
-        (403, "AuthorizationFailure", True, Answer.REFUSED),
+        # Others may be let in.
+        (403, "AuthorizationFailure", True, Answer.UNDECIDED),
+        (400, "Md5Mismatch", False, Answer.ALLOWED),
         (500, "InternalError", True, Answer.UNDECIDED),
     ],
 )
@@ -71,20 +92,48 @@ def test_what_an_answer_shows(status: int, code: str, anonymous: bool, answer: A
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "answer"),
+    ("status", "code", "same_port", "answer"),
     [
-        (400, "AccountRequiresHttps", Answer.REFUSED),
-        (400, "", Answer.REFUSED),
-        (403, "AuthorizationFailure", Answer.UNDECIDED),
-        (503, "ServerBusy", Answer.UNDECIDED),
-        (404, "ResourceNotFound", Answer.ALLOWED),
-        (409, "PublicAccessNotPermitted", Answer.ALLOWED),
-        (401, "NoAuthenticationInformation", Answer.ALLOWED),
+        (400, "AccountRequiresHttps", False, Answer.REFUSED),
+        (400, "", True, Answer.REFUSED),
+        (400, "", False, Answer.UNDECIDED),
+        (301, "", False, Answer.UNDECIDED),
+        (403, "AuthorizationFailure", False, Answer.UNDECIDED),
+        (503, "ServerBusy", False, Answer.UNDECIDED),
+        (404, "ResourceNotFound", False, Answer.ALLOWED),
+        (409, "PublicAccessNotPermitted", False, Answer.ALLOWED),
+        (401, "NoAuthenticationInformation", True, Answer.ALLOWED),
     ],
 )
-def test_what_an_answer_over_plain_http_shows(status: int, code: str, answer: Answer) -> None:
+def test_what_an_answer_over_plain_http_shows(status: int, code: str, same_port: bool, answer: Answer) -> None:
     """Whoever is answered at all was not refused for want of TLS."""
-    assert azure_trials._plainly(classify_answer(code, status, "", "Trying")).answer is answer
+    failure = classify_answer(code, status, "", "Trying")
+    assert azure_trials._plainly(failure, same_port=same_port).answer is answer
+
+
+@pytest.mark.parametrize(
+    ("failure", "same_port", "answer"),
+    [
+        (transport_errors.nothing_answers("x"), False, Answer.UNDECIDED),
+        (transport_errors.name_unknown("x", ""), False, Answer.UNDECIDED),
+        (transport_errors.no_connection_in_time("x"), True, Answer.UNDECIDED),
+        (transport_errors.connection_lost("x"), False, Answer.UNDECIDED),
+        # TLS is answered there just before and again after.
+        (transport_errors.connection_lost("x"), True, Answer.REFUSED),
+    ],
+)
+def test_a_port_that_cannot_be_reached_from_here_proves_nothing(
+    failure: Failure, same_port: bool, answer: Answer
+) -> None:
+    assert azure_trials._plainly(failure, same_port=same_port).answer is answer
+
+
+def test_clusters_that_conditions_name() -> None:
+    condition = azure_policy.condition(dataclasses.replace(WANTED, clusters=("prod-1", "prod-2"), permissions="pruner"))
+    other = "(@Resource[x:path] StringLike 'fleet/clusters/edge-1/backups/*' OR 'elsewhere/clusters/no/x' OR 'fleet/clusters/*/y')"
+    assignments = [{"properties": {"condition": one}} for one in (condition, other, None)] + [{}]
+    assert azure_others.named("fleet/clusters/", assignments) == {"prod-1", "prod-2", "edge-1"}
+    assert azure_others.named("clusters/", [{"properties": {"condition": "'fleet/clusters/no/x'"}}]) == set()
 
 
 @pytest.mark.parametrize("addresses", ["", "192.0.2.1", "192.0.2.1-192.0.2.9"])
@@ -169,19 +218,9 @@ def test_a_sas_is_kept_for_half_of_its_time(tmp_path: Path, hours: float, more: 
 
 
 def test_an_identity_of_another_tenant_is_of_no_use() -> None:
-    wanted = Wanted(
-        name="prod-1",
-        account_id="/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/acme",
-        container="backups",
-        prefix="",
-        tenant=TENANT,
-        clusters=("prod-1",),
-        permissions="writer",
-        identity=Identity("s", "g", "prod-1"),
-    )
     properties = {"tenantId": "99999999-9999-9999-9999-999999999999", "principalId": OBJECT, "clientId": OBJECT}
     with pytest.raises(StowageError) as caught:
-        azure._who(wanted, {"properties": properties})
+        azure._who(WANTED, {"properties": properties})
     assert caught.value.code == "invalid_option"
     assert "federation" in caught.value.hint
-    assert azure._who(wanted, {"properties": {**properties, "tenantId": TENANT.upper()}}).object_id == OBJECT
+    assert azure._who(WANTED, {"properties": {**properties, "tenantId": TENANT.upper()}}).object_id == OBJECT

@@ -36,6 +36,15 @@ LISTED = {
         "assume_role_with_an_access_key wrong_administrator wrong_region another_endpoint_for_people "
         "token_names_more_policies another_group_of_the_directory token_for_another_audience key_without_a_user_s_policy"
     ),
+    "azure": (
+        "role_of_the_control_plane role_wider_than_needed condition_missing condition_forgets_listing condition_forgets_an_action "
+        "account_keys velero_reads_the_account workload_identity_incomplete issuer_with_another_slash subject_not_exact "
+        "audience_not_compared firewall_taken_for_roles principal_not_replicated assigned_twice not_effective_yet "
+        "identity_of_another_tenant credentials_of_another_tenant_s_application lighthouse sas_without_an_end sas_and_properties "
+        "public_container plain_http wrong_account another_cluster_that_is_there keys_by_another_action assigns_roles "
+        "role_that_cannot_be_read adds_without_writing versions_deleted firewall_keeps_nobody_out plain_http_out_of_reach "
+        "another_credential_of_the_application no_room_for_credentials answer_of_graph_got_lost graph_of_another_cloud"
+    ),
 }
 """What is known to go wrong: a row that is taken away is missed. A row more is welcome."""
 
