@@ -76,7 +76,7 @@ def _workspace(one: Workspace, groups: members.Groups, hosts: t.Mapping[str, Hos
 
 def _cluster(name: str, host: Host, location: str, default: str) -> Tree:
     _name, folder, place, wrong = (*host, "", "", None)[:4] if len(host) < 4 else host[:4]
-    problem = f"{wrong.get('error_code', '')}: {wrong.get('msg', '')}" if isinstance(wrong, t.Mapping) else ""
+    problem = f"{wrong.get('error_code', '')}: {wrong.get('msg', '')}" if isinstance(wrong, t.Mapping) and wrong else ""
     return {
         "host": name,
         "cluster": str(folder or "") or name,
@@ -90,7 +90,7 @@ def report_table(report: t.Mapping[str, t.Any]) -> list[str]:
     counts = ", ".join(f"{count} {_WORDS.get(status, status)}" for status, count in report["counts"].items() if count)
     lines = [f"{report['clusters_count']} clusters of workspaces: {counts or 'none'}"]
     loud = [one for one in report["clusters"] if one["status"] not in _QUIET]
-    cells = [("STATUS", "WORKSPACE", "CLUSTER", "LAST GOOD", "WHY")] if loud else []
+    cells: list[tuple[str, ...]] = [("STATUS", "WORKSPACE", "CLUSTER", "LAST GOOD", "WHY")] if loud else []
     cells += [_cells(one) for one in loud[:_MOST]]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)] if cells else []
     lines += [_GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]

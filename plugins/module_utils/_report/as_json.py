@@ -81,7 +81,7 @@ def _attempt(attempt: Attempt | None) -> Tree | None:
     if attempt is None:
         return None
     found = {name: getattr(attempt, name) for name in _FIELDS}
-    kept = {name: value for name, value in found.items() if value not in (None, "", 0) or name in ("kept", "size")}
+    kept = {name: value for name, value in found.items() if value not in (None, "") and (value or name == "kept")}
     return {"at": _time(attempt.at), **kept}
 
 

@@ -53,7 +53,7 @@ def assemble(wanted: Wanted, found: Found, checks: Checks, generated: datetime.d
     rows = [judge(part, wanted, _now(found, part.location, generated)) for part in _parts(wanted, found, records)]
     return Report(
         generated=generated,
-        title=wanted.title,
+        title=printable(wanted.title, 200),
         version=VERSION,
         rows=tuple(sorted(rows, key=lambda row: row.order)),
         runs=tuple(row for row, _records in sorted(summed.values(), key=lambda one: _newest_first(one[0]))),
@@ -83,7 +83,9 @@ def _sum(run: FoundRun, wanted: Wanted, now: datetime.datetime) -> tuple[RunRow,
     under_way = young and any(one.phase == runs.MISSING for one in total.records)
     written = [one.written for one in total.records if one.written]
     outcomes = [
-        ClusterOutcome(cluster=one.cluster, phase=one.phase, code=one.error_code, reason=printable(one.reason, 400))
+        ClusterOutcome(
+            cluster=one.cluster, phase=one.phase, code=printable(one.error_code, 64), reason=printable(one.reason, 400)
+        )
         for one in total.records
         if one.phase != runs.COMPLETED and not (under_way and one.phase == runs.MISSING)
     ]
@@ -153,8 +155,8 @@ def _of_member(workspace: WantedWorkspace, member: Member, found: Found, records
     problems = [member.problem] if member.problem else []
     part = Part(
         workspace=workspace,
-        cluster=member.cluster or member.host,
-        location=member.location,
+        cluster=printable(member.cluster or member.host, 253),
+        location=printable(member.location, 253),
         records=records.get((workspace.name, member.cluster), ()),
     )
     place = found.get(member.location)
@@ -190,8 +192,8 @@ def _of_stranger(
 ) -> Part:
     return Part(
         workspace=WantedWorkspace(name=printable(workspace.name, 63), owner=workspace.owner),
-        cluster=cluster,
-        location=location,
+        cluster=printable(cluster, 253),
+        location=printable(location, 253),
         expected=False,
         backups=backups,
         why=there.why,

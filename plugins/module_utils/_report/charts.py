@@ -105,6 +105,22 @@ def run_bars(runs: t.Sequence[RunRow]) -> Markup:
     )
 
 
+def legend(marks: t.Iterable[tuple[str, int, str]]) -> Markup:
+    """What marks mean.
+
+    :param marks: class, height and meaning of each.
+    """
+    items = [
+        tag(
+            "li",
+            tag("svg", tag("path", class_=kind, d=f"M0 20v-{tall}h6v{tall}z"), width=6, height=20, aria_hidden="true"),
+            word,
+        )
+        for kind, tall, word in marks
+    ]
+    return tag("ul", items, class_="legend", aria_label="What the marks mean")
+
+
 def _svg(width: float, height: float, said: str, drawn: t.Iterable[Markup], kind: str) -> Markup:
     box = f"0 0 {width:g} {height:g}"
     return tag(

@@ -89,7 +89,7 @@ def judge(part: Part, wanted: Wanted, now: datetime.datetime) -> Row:
         cluster=part.cluster,
         status=OK,
         location=part.location,
-        owner=part.workspace.owner,
+        owner=printable(part.workspace.owner, 253),
         expected=part.expected,
         good=good,
         tried=tried,
@@ -143,14 +143,14 @@ def _of_record(run: str, record: Record) -> Attempt | None:
     return Attempt(
         at=record.written - datetime.timedelta(seconds=min(record.seconds, 1e9)) if good else record.written,
         phase=record.phase,
-        backup=record.backup,
+        backup=printable(record.backup, 253),
         run=run,
         seconds=record.seconds or None,
         size=record.size or None,
         objects=record.objects or None,
         warnings=record.warning_count,
         errors=record.error_count,
-        code=record.error_code,
+        code=printable(record.error_code, 64),
         reason=printable(record.reason, _REASON),
     )
 

@@ -21,6 +21,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._report.model i
 _BARS: t.Final = 40
 _RUNS: t.Final = 10
 _OUTCOMES: t.Final = 12
+_MARKS: t.Final = (("g", 12, "completed"), ("w", 12, "partially failed"), ("b", 12, "failed"), ("m", 12, "no record"))
 _NOTHING: t.Final = "-"
 
 
@@ -29,22 +30,20 @@ def run_cards(report: Report) -> Markup | None:
     if not report.runs:
         return None
     cards = [_card(name, list(runs)) for name, runs in itertools.groupby(report.runs, key=lambda run: run.workspace)]
-    return tag("section", tag("h2", "Runs", class_="head"), tag("div", cards, class_="grid"))
+    return tag("section", tag("h2", "Runs", class_="head"), tag("div", cards, class_="grid"), charts.legend(_MARKS))
 
 
 def _card(workspace: str, runs: t.Sequence[RunRow]) -> Markup:
-    last = runs[0]
+    last, earlier = runs[0], runs[1 : _RUNS + 1]
     return tag(
         "div",
         tag("h3", workspace),
-        tag("p", "Last run ", tag("strong", last.name), ": ", _phase(last), _counted(last), class_="small"),
         charts.run_bars(list(reversed(runs[:_BARS]))),
-        tag(
-            "details",
-            tag("summary", f"The last {words.many(min(len(runs), _RUNS), 'run')} of {workspace}"),
-            [_run(run) for run in runs[:_RUNS]],
-            open=last.failed,
-        ),
+        tag("p", "The last run:", class_="small quiet"),
+        _run(last),
+        tag("details", tag("summary", f"{words.many(len(earlier), 'run')} before it"), map(_run, earlier))
+        if earlier
+        else None,
         class_="card",
     )
 

@@ -33,6 +33,7 @@ _HEADS: t.Final = (
 )
 _NOTHING: t.Final = "-"
 _ATTEMPTS: t.Final = 8
+_MARKS: t.Final = (("g", 11, "completed"), ("w", 15, "partially failed"), ("b", 20, "failed, or no record"))
 
 
 def fleet(report: Report) -> Markup:
@@ -54,7 +55,7 @@ def fleet(report: Report) -> Markup:
     head = tag("div", tag("h2", "Clusters"), _tools(report), class_="head")
     if not rows:
         return tag("section", head, tag("p", "There is nothing to show.", class_="quiet"), id="clusters")
-    return tag("section", head, tag("div", table, class_="card"), _legend(), id="clusters")
+    return tag("section", head, tag("div", table, class_="card"), charts.legend(_MARKS), id="clusters")
 
 
 def _tools(report: Report) -> Markup:
@@ -201,14 +202,13 @@ def _history(row: Row) -> Markup | None:
     newest = row.history[: -_ATTEMPTS - 1 : -1]
     heads = ("Attempt", "Phase", "Backup", "Run", "Size", "Took", "Why")
     head = tag("tr", [tag("th", word, scope="col") for word in heads])
-    table = tag("table", tag("thead", head), tag("tbody", [_attempt(one) for one in newest]), class_="inner")
-    caption = f"The last {len(newest)} of {words.many(len(row.history), 'attempt')}"
-    return join(
-        [
-            tag("p", caption, class_="small quiet"),
-            tag("div", table, class_="scroll", tabindex=0, role="region", aria_label=f"Attempts of {row.cluster}"),
-        ]
+    caption = tag(
+        "caption", f"The last {len(newest)} of {words.many(len(row.history), 'attempt')}", class_="small quiet"
     )
+    body = tag("tbody", [_attempt(one) for one in newest])
+    table = tag("table", caption, tag("thead", head), body, class_="inner")
+    # What scrolls is reached by keys, and so has a name.
+    return tag("div", table, class_="scroll", tabindex=0, role="region", aria_label=f"Attempts of {row.cluster}")
 
 
 def _attempt(one: Attempt) -> Markup:
@@ -224,16 +224,3 @@ def _attempt(one: Attempt) -> Markup:
         tag("td", words.span(one.seconds) if one.seconds is not None else "", class_="n"),
         tag("td", why),
     )
-
-
-def _legend() -> Markup:
-    kinds = (("g", 11, "completed"), ("w", 15, "partially failed"), ("b", 20, "failed, or no record"))
-    marks = [
-        tag(
-            "li",
-            tag("svg", tag("path", class_=kind, d=f"M0 20v-{tall}h4v{tall}z"), width=4, height=20, aria_hidden="true"),
-            word,
-        )
-        for kind, tall, word in kinds
-    ]
-    return tag("ul", marks, class_="legend", aria_label="What the marks mean")

@@ -27,9 +27,9 @@ DARK: t.Final[Palette] = {
 _RULES: t.Final = """
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
-body{margin:0;background:var(--page);color:var(--text);font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
+body{margin:0;overflow-wrap:anywhere;background:var(--page);color:var(--text);font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
 .wrap{max-width:88rem;margin:0 auto;padding:0 1.25rem}
-h1,h2,h3{line-height:1.2;margin:0;overflow-wrap:anywhere}
+h1,h2,h3{line-height:1.2;margin:0}
 h1{font-size:1.5rem}h2{font-size:1.15rem}h3{font-size:1rem}
 p{margin:0}
 a{color:var(--accent)}
@@ -83,14 +83,13 @@ thead button:focus-visible{outline:3px solid var(--accent)}
 thead button::after{content:"\\2195";opacity:.55;margin-left:.3rem}
 th[aria-sort=ascending] button::after{content:"\\2191";opacity:1}
 th[aria-sort=descending] button::after{content:"\\2193";opacity:1}
-tbody th{color:var(--text);font-size:inherit;white-space:normal;overflow-wrap:anywhere}
+tbody th{color:var(--text);font-size:inherit;white-space:normal}
 tbody th div{font-weight:400}
 .inner th{color:var(--quiet);font-size:.8rem}
-td{overflow-wrap:anywhere}
 td.n,th.n{text-align:right;white-space:nowrap}
 .fleet>tbody+tbody{border-top:1px solid var(--rule)}
 .fleet>tbody:hover{background:color-mix(in srgb,var(--accent) 5%,transparent)}
-.fleet summary{cursor:pointer;font-weight:600;overflow-wrap:anywhere}
+.fleet summary{cursor:pointer;font-weight:600}
 .fleet .w1{width:7.5rem}.fleet .w2{width:12rem}
 .why td{padding-top:0}
 .why p{border-left:3px solid var(--rule);padding-left:.6rem}
@@ -101,7 +100,7 @@ td.n,th.n{text-align:right;white-space:nowrap}
 tbody:has(>tr>th>details[open])>.more{display:table-row}
 .more>td{padding:.25rem .7rem 1rem}
 .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,18rem),1fr));gap:.5rem 1.5rem;margin:0 0 .9rem;font-size:.9rem}
-.facts dt{color:var(--quiet);font-size:.8rem}.facts dd{margin:0;overflow-wrap:anywhere}
+.facts dt{color:var(--quiet);font-size:.8rem}.facts dd{margin:0}
 .figures{display:flex;flex-wrap:wrap;gap:1rem 2rem;margin-bottom:.75rem}
 figure{margin:0;max-width:100%;min-width:0}
 figcaption,.ends{font-size:.8rem;color:var(--quiet)}
@@ -109,6 +108,8 @@ figcaption,.ends{font-size:.8rem;color:var(--quiet)}
 .chart{width:18.75rem;max-width:100%;height:auto}
 .inner{font-size:.87rem;min-width:56rem}
 .inner td:nth-child(2),.inner td:nth-child(4){white-space:nowrap;overflow-wrap:normal}
+.inner caption{text-align:left;padding-bottom:.25rem}
+.inner th{white-space:nowrap;overflow-wrap:normal}
 .inner th,.inner td{padding:.25rem .6rem .25rem 0}
 .scroll{overflow-x:auto}
 
@@ -129,12 +130,12 @@ figcaption,.ends{font-size:.8rem;color:var(--quiet)}
 .grid .card{padding:.9rem 1rem;min-width:0}
 .grid .runs{max-width:100%;height:2.75rem;margin:.7rem 0 .5rem}
 .grid summary{cursor:pointer;color:var(--accent)}
-.run{border-top:1px solid var(--rule);padding:.5rem 0;margin-top:.5rem}
+.run{padding:.15rem 0 .6rem}
+.run+.run,summary+.run{border-top:1px solid var(--rule);padding-top:.6rem}
+.grid summary+.run{margin-top:.5rem}
 .note{padding:.5rem 1rem .8rem}
 .list{margin:.4rem 0 0;padding-left:1.1rem}
-.list li{overflow-wrap:anywhere}
 footer{border-top:1px solid var(--rule);padding:1rem 0 2rem;color:var(--quiet);font-size:.85rem}
-footer code{overflow-wrap:anywhere}
 
 @media (max-width:60rem){
 .wrap{padding:0 .8rem}
@@ -152,13 +153,14 @@ footer code{overflow-wrap:anywhere}
 tbody:has(>tr>th>details[open])>.more{display:block}
 @supports not selector(:has(a)){.fleet>tbody>.more{display:block}}
 .fleet>tbody>tr>td,.fleet>tbody>tr>th,.places td,.places th{padding:.2rem .7rem;text-align:left;white-space:normal}
-.fleet>tbody>.main>th,.fleet>tbody>.main>.wide{grid-column:1/-1}
+.fleet>tbody>.main>th,.fleet>tbody>.main>.wide,.fleet>tbody>.main>td:nth-child(3){grid-column:1/-1}
 [data-label]::before{content:attr(data-label);display:block;font-size:.75rem;color:var(--quiet)}
 .fleet .w1,.fleet .w2{width:auto}
 }
 @media print{
 :root{color-scheme:light}
-body{background:#fff;font-size:11px}
+html{font-size:11px}
+body{background:#fff;font-size:1rem}
 .theme,.tools,.skip,.stale{display:none!important}
 .card,.tile{border-color:#bbb}
 tbody,.grid .card{break-inside:avoid}
