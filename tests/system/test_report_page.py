@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._report import as_html
-from ansible_collections.stowage.kubernetes.plugins.module_utils._report.collect import FoundCluster
+from ansible_collections.stowage.kubernetes.plugins.module_utils._report.found import FoundCluster
 from ansible_collections.stowage.kubernetes.plugins.module_utils._report.model import Report
 from support import hostile
 from support.report_fleets import DAY, NOW, Fleet, backup

@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record import BackupRecord
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.shown import printable
-from ansible_collections.stowage.kubernetes.plugins.module_utils._report.collect import (
+from ansible_collections.stowage.kubernetes.plugins.module_utils._report.found import (
     FoundCluster,
     FoundLocation,
     FoundRun,

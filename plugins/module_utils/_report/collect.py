@@ -13,7 +13,6 @@ records one by one. What cannot be read is kept as what it is, an error, and kee
 from __future__ import annotations
 
 import concurrent.futures
-import dataclasses
 import datetime
 import itertools
 import typing as t
@@ -26,6 +25,11 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.shown import printable
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._report.found import (
+    FoundCluster,
+    FoundLocation,
+    FoundRun,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._report.model import Wanted
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import recording, runs
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.definition import (
@@ -33,7 +37,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.def
     WORKSPACE_LABEL,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.names import check_run, check_workspace
-from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import Expected, Record, RunPaths
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import RunPaths
 
 if t.TYPE_CHECKING:
     from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
@@ -44,51 +48,6 @@ _REQUESTS: t.Final = 24
 _MOST_KEYS: t.Final = 2_000_000
 _PERSISTENT: t.Final = frozenset({"interrupted", "dependency_missing"})
 """Errors that say nothing about a location."""
-
-Records = dict[str, Record]
-
-
-@dataclasses.dataclass
-class FoundCluster:
-    """A cluster's folder.
-
-    :param backups: the oldest first.
-    :param why: of some backups that are PartiallyFailed, what is missing in them.
-    """
-
-    backups: list[BackupRecord] = dataclasses.field(default_factory=list)
-    why: dict[str, str] = dataclasses.field(default_factory=dict)
-    error: StowageError | None = None
-
-
-@dataclasses.dataclass
-class FoundRun:
-    """A run: who is expected, and the last record of each cluster.
-
-    :param expected: ``None`` if ``expected.json`` may not be read.
-    """
-
-    workspace: str
-    name: str
-    expected: Expected | None = None
-    records: Records = dataclasses.field(default_factory=dict)
-    unexpected: tuple[str, ...] = ()
-    error: StowageError | None = None
-
-
-@dataclasses.dataclass
-class FoundLocation:
-    """A location, or why it could not be read.
-
-    :param now: the store's clock.
-    """
-
-    now: datetime.datetime
-    address: str = ""
-    clusters: dict[str, FoundCluster] = dataclasses.field(default_factory=dict)
-    runs: list[FoundRun] = dataclasses.field(default_factory=list)
-    notes: list[str] = dataclasses.field(default_factory=list)
-    error: StowageError | None = None
 
 
 def collect(location: Location, name: str, wanted: Wanted, check: t.Callable[[], None]) -> FoundLocation:

@@ -22,7 +22,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._report import 
     files,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._report.assemble import assemble
-from ansible_collections.stowage.kubernetes.plugins.module_utils._report.collect import FoundLocation, collect
+from ansible_collections.stowage.kubernetes.plugins.module_utils._report.collect import collect
+from ansible_collections.stowage.kubernetes.plugins.module_utils._report.found import FoundLocation
 from ansible_collections.stowage.kubernetes.plugins.module_utils._report.model import (
     BAD,
     WARNING,

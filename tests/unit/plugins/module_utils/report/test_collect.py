@@ -14,7 +14,8 @@ import pytest
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.layout import BackupPaths
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._report.assemble import assemble
-from ansible_collections.stowage.kubernetes.plugins.module_utils._report.collect import FoundLocation, collect
+from ansible_collections.stowage.kubernetes.plugins.module_utils._report.collect import collect
+from ansible_collections.stowage.kubernetes.plugins.module_utils._report.found import FoundLocation
 from ansible_collections.stowage.kubernetes.plugins.module_utils._report.model import (
     Member,
     Report,
