@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import pytest
 from hypothesis import HealthCheck, settings
 
-from testbed import Azurite, Cluster, FakeGcs, GcpEmulator, GoogleServer, MinIO, MiniStack, SeaweedFS, Testbed
+from testbed import Azurite, Browser, Cluster, FakeGcs, GcpEmulator, GoogleServer, MinIO, MiniStack, SeaweedFS, Testbed
 
 # How long an example takes decides nothing: a busy machine makes no test fail.
 settings.register_profile("stowage", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -101,3 +101,9 @@ def gcp_emulator(testbed: Testbed) -> GcpEmulator:
 def azurite(testbed: Testbed) -> Azurite:
     """The session's Azurite, with TLS. A test makes containers of its own."""
     return testbed.azurite()
+
+
+@pytest.fixture(scope="session")
+def browser(testbed: Testbed) -> Browser:
+    """The session's Chromium. A test opens a page of its own."""
+    return testbed.browser()

@@ -79,6 +79,8 @@ CODES: t.Final[t.Mapping[str, str]] = {
     "run_partial": "Not all clusters of a run were backed up.",
     "run_failed": "No cluster of a run was backed up.",
     "record_damaged": "A file of a run makes no sense.",
+    # reports
+    "report_failed": "Backups are missing, late or failing.",
     # running
     "lease_held": "Another task works on the cluster, or reads the backup.",
     "interrupted": "The task was asked to stop.",

@@ -1,14 +1,15 @@
 # Copyright (c) 2026, Stowage contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real servers for tests, on loopback: Kubernetes clusters, MinIO, SeaweedFS, ministack, Google's, Azurite, Velero. See
-README.md."""
+"""Real servers for tests, on loopback: Kubernetes clusters, MinIO, SeaweedFS, ministack, Google's, Azurite, Velero; and
+a browser. See README.md."""
 
 from __future__ import annotations
 
 from testbed.api import Api, ApiError
 from testbed.azurite import Azurite
 from testbed.bed import Testbed
+from testbed.browser import Browser
 from testbed.cluster import Cluster
 from testbed.errors import TestbedError
 from testbed.fake_gcs import FakeGcs, GcpEmulator
@@ -23,6 +24,7 @@ __all__ = [
     "Api",
     "ApiError",
     "Azurite",
+    "Browser",
     "Cluster",
     "FakeGcs",
     "GcpEmulator",

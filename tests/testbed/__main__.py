@@ -22,7 +22,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     make = commands.add_parser("build", help="build servers ahead of use")
     make.add_argument(
-        "names", nargs="*", help=f"of {', '.join([*build.SERVERS, 'seaweedfs', 'azurite'])}; all if none is named"
+        "names",
+        nargs="*",
+        help=f"of {', '.join([*build.SERVERS, 'seaweedfs', 'azurite', 'chromium'])}; all if none is named",
     )
     start = commands.add_parser("up", help="start a bed that runs on when this command ends")
     start.add_argument("--clusters", type=int, default=1, metavar="N", help="how many clusters (default 1)")

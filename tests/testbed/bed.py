@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from testbed import build, controlplane, toolchain
 from testbed.azurite import Azurite
+from testbed.browser import Browser
 from testbed.cluster import Cluster
 from testbed.errors import TestbedError
 from testbed.etcd import Etcd
@@ -221,6 +222,16 @@ class Testbed:
             return self._ready(server, server.wait_ready)
 
         return self._start("velero", start)
+
+    def browser(self) -> Browser:
+        """Starts a new Chromium (see `Browser`)."""
+        driver, chromium = toolchain.chromium()
+
+        def start(directory: Path) -> Browser:
+            browser = Browser(directory, driver, chromium)
+            return self._ready(browser, browser.wait_ready)
+
+        return self._start("browser", start)
 
     def stop(self, server: Stoppable) -> None:
         """Ends one of the bed's servers before the rest."""

@@ -115,7 +115,11 @@ def binary(name: str, say: Say = say_on_stderr) -> Path:
 
 def build(names: Iterable[str] = (), say: Say = say_on_stderr) -> dict[str, Path]:
     """Builds or installs these servers (all, if none is named) ahead of use; returns their paths."""
-    others: dict[str, Callable[[], Path]] = {"seaweedfs": toolchain.seaweedfs, "azurite": lambda: azurite(say)}
+    others: dict[str, Callable[[], Path]] = {
+        "seaweedfs": toolchain.seaweedfs,
+        "azurite": lambda: azurite(say),
+        "chromium": lambda: toolchain.chromium()[1],
+    }
     wanted = list(names) or [*SERVERS, *others]
     unknown = sorted(set(wanted) - {*SERVERS, *others})
     if unknown:

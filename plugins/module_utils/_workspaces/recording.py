@@ -160,12 +160,16 @@ def last_record(location: Location, paths: RunPaths, cluster: str) -> Record | N
         # A writer lists its backups and not runs. Then a key that is not there is refused as well.
         if error.code != "permission_denied":
             raise
-        return _by_reading(location, paths, cluster)
+        return last_by_reading(location, paths, cluster)
     attempt = runs.attempts(keys, paths).get(cluster, 0)
     return read_record(location, paths, cluster, attempt) if attempt else None
 
 
-def _by_reading(location: Location, paths: RunPaths, cluster: str) -> Record | None:
+def last_by_reading(location: Location, paths: RunPaths, cluster: str) -> Record | None:
+    """A cluster's last record in a run for whoever may not list it, ``None`` if it has none.
+
+    :raises StowageError: location errors.
+    """
     found = None
     for attempt in range(1, _MOST_ATTEMPTS):
         try:

@@ -80,6 +80,15 @@ class Schedule:
             day += datetime.timedelta(days=1)
         return sorted(found)
 
+    def following(self, after: datetime.datetime) -> datetime.datetime | None:
+        """The first instant (UTC) after one; ``None`` if there is none in nine years."""
+        first = _day_before(after, self.zone)
+        for ahead in range(_FAR):
+            later = [instant for instant in self.on(first + datetime.timedelta(days=ahead)) if instant > after]
+            if later:
+                return later[0]
+        return None
+
     def latest(self, now: datetime.datetime) -> datetime.datetime | None:
         """The newest instant (UTC) that is not after now; ``None`` if there is none in nine years."""
         day = now.astimezone(self.zone).date()

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import importlib
 import typing as t
 from pathlib import Path
@@ -25,10 +26,14 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.result
 from ansible_collections.stowage.kubernetes.plugins.module_utils._inspect.compare import Comparison
 from ansible_collections.stowage.kubernetes.plugins.module_utils._inspect.differences import Differences
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.rules import check_location
+from ansible_collections.stowage.kubernetes.plugins.module_utils._report.assemble import assemble
+from ansible_collections.stowage.kubernetes.plugins.module_utils._report.model import Wanted as WantedReport
+from ansible_collections.stowage.kubernetes.plugins.module_utils._report.task import describe as describe_report
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.model import Result
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.outcome import RestoreResult
 from ansible_collections.stowage.kubernetes.plugins.module_utils._selection import Selection
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import Record
+from support.report_fleets import Fleet
 
 ROOT: t.Final = Path(__file__).resolve().parents[4]
 PREFIX: t.Final = "stowage.kubernetes."
@@ -215,6 +220,34 @@ def test_the_role_workspace_documents_its_variables() -> None:
     assert given == spec("backup").keys() - never
     given = _module_task(_role("workspace", "tasks/restore_cluster.yml"), f"{PREFIX}restore").keys()
     assert given == spec("restore").keys() - {"backup_labels", "name", "diff_path", "report_dir"}
+
+
+def test_the_results_of_report_are_documented() -> None:
+    found = describe_report(assemble(WantedReport(), {}, {}, datetime.datetime.now(datetime.UTC)))
+    assert keys(documented("report")["report"]) == found.keys()
+    row = describe_report(Fleet(1, 1, 1).report())["clusters"][0]
+    assert keys(documented("report")["report"]["contains"]["clusters"]) == row.keys()
+
+
+def test_the_role_report_documents_its_variables() -> None:
+    defaults, options = (_role("report", "defaults/main.yml"), _role("report", "meta/argument_specs.yml"))
+    documentation = options["argument_specs"]["main"]["options"]
+    assert defaults.keys() - {"report_locations"} == documentation.keys() - {"report_path"}
+    for name, default in defaults.items():
+        templated = isinstance(default, str) and "{{" in default
+        if name in documentation:
+            assert documentation[name].get("default") == (None if templated else default), name
+    readme = (ROOT / "roles/report/README.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in readme for name in defaults.keys() | documentation.keys())
+    given = _module_task(_role("report", "tasks/main.yml"), f"{PREFIX}report")
+    assert given.keys() == spec("report").keys()
+    for option in spec("report").keys() & {name.removeprefix("report_") for name in documentation} - {
+        "fail_on",
+        "workspaces",
+    }:
+        described, own = documentation[f"report_{option}"], spec("report")[option]
+        assert given[option] == f"{{{{ report_{option} }}}}"
+        assert (described["type"], described.get("choices")) == (own["type"], own.get("choices")), option
 
 
 @pytest.mark.parametrize(
