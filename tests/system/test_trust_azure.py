@@ -23,7 +23,7 @@ from testbed.cluster import Cluster
 from testbed.entra import FederatedCredential
 
 AUDIENCE = "api://AzureADTokenExchange"
-SETS = ("writer", "reader", "pruner", "auditor")
+SETS = ("writer", "reader", "pruner", "auditor", "coordinator")
 Tree = dict[str, Any]
 
 

@@ -240,8 +240,7 @@ def _key_use(given: _Given) -> list[Statement]:
     arn = given.text("kms_key_arn")
     if not arn:
         return []
-    writes = given.request.permissions == "writer" or given.params["writes_restores"]
-    return documents.key_statements(arn, given.settings.region, writes=writes)
+    return documents.key_statements(arn, given.settings.region, writes=given.request.writes)
 
 
 def _key(given: _Given, trusted: Trusted, use: t.Sequence[Statement]) -> KeyWanted | None:
