@@ -58,7 +58,9 @@ def test_who_may_do_more_is_found_out(world: World, action: str, path: str, line
     world.admin.detach_policy([more], user=world.name)
 
 
-@pytest.mark.parametrize("options", [{"permissions": "coordinator"}, {"permissions": "auditor", "clusters": None}])
+@pytest.mark.parametrize(
+    "options", [{"permissions": "coordinator", "clusters": ["prod-1"]}, {"permissions": "auditor", "clusters": None}]
+)
 def test_it_has_no_clusters_and_others_have(world: World, options: dict[str, t.Any]) -> None:
     assert world.run(**options)["error_code"] == "invalid_option"
 
