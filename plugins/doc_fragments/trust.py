@@ -20,7 +20,7 @@ options:
     description:
       - What is allowed.
       - A V(writer) makes backups of the clusters, cannot read archives back, and deletes nothing.
-      - A V(reader) reads everything of the clusters, for restores.
+      - A V(reader) reads everything of the clusters, for restores, and which backups runs made of them.
       - A V(pruner) deletes, and reads only what it needs to decide.
       - An V(auditor) sees which backups there are, and no content.
     type: str

@@ -114,5 +114,10 @@ def test_a_run_needs_a_coordinator_at_its_ends_and_writers_between(world: World,
         with pytest.raises(modules.Failed) as caught:
             modules.run(module, {"location": world.location(), **options})
         assert caught.value.result["error_code"] == "permission_denied", module
-    for writer in writers.values():
-        writer.run(state="absent")
+    reader = World(world.store, tmp_path)
+    reader.bucket, reader.where = world.bucket, world.where
+    reader.present(permissions="reader")
+    asked = {**record, "state": "pending", "outcome": None, "location": reader.location()}
+    assert modules.run("workspace_run", asked)["run"]["record"]["backup"].startswith("backup-prod-1-")
+    for one in (*writers.values(), reader):
+        one.run(state="absent")

@@ -84,7 +84,9 @@ def _of_cluster(name: PermissionSet, cluster: str, writes_restores: bool) -> lis
         return [*seen, Grant(records, _READ)]
     if name == "reader":
         kept = [Grant(f"{folder}/restores/*", _UPLOAD), Grant(f"{folder}/metadata/stowage/leases/*", _UPLOAD)]
-        return [listed, Grant(f"{folder}/*", _READ), *(kept if writes_restores else [])]
+        # Records say which backup of a cluster a run made.
+        of_runs = Grant(records, frozenset({"list", "read"}))
+        return [listed, Grant(f"{folder}/*", _READ), of_runs, *(kept if writes_restores else [])]
     seen += [Grant(ours, _READ), Grant(records, _READ)]
     if name == "pruner":
         # What ties a restore's report to its backup, with which it goes.

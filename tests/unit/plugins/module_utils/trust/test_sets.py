@@ -122,11 +122,11 @@ def test_records_of_runs(name: PermissionSet) -> None:
     found = statements(grants(name, ["a"]), "b", "fleet")
     mine, others = "fleet/workspaces/w/runs/r/a/1.json", "fleet/workspaces/w/runs/r/b1/1.json"
     of_all = name == "coordinator"
-    assert allows(found, "read", "b", mine) is (name != "reader")
+    assert allows(found, "read", "b", mine)
     assert allows(found, "create", "b", mine) is (name == "writer")
     assert allows(found, "read", "b", others) is of_all
     assert allows(found, "create", "b", "fleet/workspaces/w/runs/r/expected.json") is of_all
-    assert allows(found, "list", "b", "fleet/workspaces/w/runs/r/a/") is (name in ("writer", "coordinator"))
+    assert allows(found, "list", "b", "fleet/workspaces/w/runs/r/a/") is (name in ("writer", "reader", "coordinator"))
     assert allows(found, "list", "b", "fleet/workspaces/w/runs/r/") is of_all
 
 
