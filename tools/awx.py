@@ -125,7 +125,14 @@ def argument_spec(template: Tree) -> str:
         if one.get("choices"):
             options[one["variable"]]["choices"] = one["choices"]
     words = template["description"]
-    spec = {"short_description": words.split(".")[0], "description": [words], "options": options}
+    example = [{"ansible.builtin.import_playbook": f"{_playbook(template)}.yml"}]
+    spec = {
+        "short_description": words.split(".")[0],
+        "description": [words],
+        "author": ["Stowage contributors (@stowage)"],
+        "options": options,
+        "examples": yaml.dump(example, Dumper=_Dumper),
+    }
     found = {
         "short_description": spec["short_description"],
         "description": words,
