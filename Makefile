@@ -77,6 +77,10 @@ docs: env ## antsibull-docs over all documentation, strict
 importer: env ## Build the tarball and run galaxy-importer on it
 	@$(TOOLS) importer
 
+.PHONY: awx
+awx: env ## Write patterns, wrapper playbooks and credential types for AWX from docs/awx
+	@.venv/bin/python -m tools awx
+
 .PHONY: matrix
 matrix: env ## Sanity, unit and integration tests on every supported ansible-core and every Python found
 	@.venv/bin/python -m tools matrix $(ARGS)

@@ -42,6 +42,12 @@ def _integration(arguments: Sequence[str]) -> None:
     integration.run_integration(environments.ensure_development(), arguments)
 
 
+def _awx(_arguments: Sequence[str]) -> None:
+    from tools import awx  # needs what is in .venv alone
+
+    awx.write()
+
+
 COMMANDS: dict[str, tuple[Callable[[Sequence[str]], None], str]] = {
     "env": (_env, "make .venv and the link tree"),
     "tool": (_tool, "make the environments of the named tools"),
@@ -50,6 +56,7 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], None], str]] = {
     "integration": (_integration, "run ansible-test integration with these arguments against the testbed"),
     "tests": (tests.run_tests, "run unit and system tests, several files at a time, with these further arguments"),
     "matrix": (matrix.run_matrix, "try every supported ansible-core (or those named) on every Python"),
+    "awx": (_awx, "write patterns and playbooks for AWX from docs/awx"),
     "docs": (_docs, "check the documentation"),
     "importer": (_importer, "build the tarball and check it with galaxy-importer"),
 }

@@ -13,18 +13,20 @@ options:
   clusters:
     description:
       - The clusters that it is for, by the names of their folders in the location.
-      - Needed with O(state=present).
+      - Needed with O(state=present), except for O(permissions=coordinator), which is for the runs of all clusters and takes none.
     type: list
     elements: str
   permissions:
     description:
       - What is allowed.
       - A V(writer) makes backups of the clusters, cannot read archives back, and deletes nothing.
-      - A V(reader) reads everything of the clusters, for restores.
+      - A V(reader) reads everything of the clusters, for restores, and which backups runs made of them.
       - A V(pruner) deletes, and reads only what it needs to decide.
       - An V(auditor) sees which backups there are, and no content.
     type: str
-    choices: [writer, reader, pruner, auditor]
+      - A V(coordinator) begins runs over workspaces and sums them up. It reads and lists what is below C(workspaces/) in
+        the location, for all clusters, creates nothing but each run's list of clusters, and has no part in backups.
+    choices: [writer, reader, pruner, auditor, coordinator]
     default: writer
   writes_restores:
     description:

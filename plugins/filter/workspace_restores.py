@@ -20,12 +20,12 @@ description:
   - Checks the map and the options of a restore of a workspace. An error names the place.
 options:
   _input:
-    description: The folders of clusters that were backed up, and for each the host that its backup goes into.
-    type: dict
+    description: The folders of clusters that were backed up, and for each the host that its backup goes into. A dictionary, or YAML of one.
+    type: raw
     required: true
   options:
-    description: Options of M(stowage.kubernetes.restore) by cluster that was backed up, and for V(all) of them.
-    type: dict
+    description: Options of M(stowage.kubernetes.restore) by cluster that was backed up, and for V(all) of them. A dictionary, or YAML of one.
+    type: raw
   hosts:
     description: The hosts of the inventory. Not checked if not set.
     type: list

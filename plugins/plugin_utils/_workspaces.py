@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import datetime
 import typing as t
 
@@ -23,7 +24,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.def
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.recording import outcome_of as run_outcome
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.run_name import run_name
 
-__all__ = ["run_outcome", "run_table", "workspace_plan", "workspace_restores", "workspace_runs"]
+__all__ = ["run_outcome", "run_table", "workspace_plan", "workspace_restores", "workspace_runs", "workspace_targets"]
 
 Plan = dict[str, t.Any]
 _SELECTION: t.Final[Plan] = {
@@ -129,9 +130,33 @@ def workspace_restores(mapping: t.Any, options: t.Any = None, hosts: t.Sequence[
     :raises AnsibleFilterError: the map or an option makes no sense.
     """
     try:
-        return restores.read_restores(mapping, options, hosts)
+        return restores.read_restores(_told(mapping), _told(options), hosts)
     except StowageError as error:
         raise _failed(error) from None
+
+
+def workspace_targets(mapping: t.Any) -> str:
+    """See the documentation of the filter.
+
+    :raises AnsibleFilterError: the map is text that is no YAML.
+    """
+    try:
+        found = _told(mapping)
+    except StowageError as error:
+        raise _failed(error) from None
+    return ",".join(dict.fromkeys(str(host) for host in found.values())) if isinstance(found, c.Mapping) else "all"
+
+
+def _told(value: t.Any) -> t.Any:
+    """What is said by text, as answers to surveys of AWX are."""
+    if not isinstance(value, str):
+        return value
+    import yaml
+
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise StowageError("invalid_option", f"{value[:80]!r} is no YAML.") from None
 
 
 def _word(value: t.Any) -> str:

@@ -61,7 +61,7 @@ class World:
         found: Tree = {
             "name": self.name,
             "location": self.where,
-            "clusters": ["prod-1"],
+            "clusters": None if options.get("permissions") == "coordinator" else ["prod-1"],
             "location_account": self.party(self.owner),
             "authority": self.cloud.entra.authority,
             "verify_timeout": 0,

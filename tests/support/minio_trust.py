@@ -45,7 +45,7 @@ class World:
         args = {
             "name": self.name,
             "location": self.where,
-            "clusters": ["prod-1"],
+            "clusters": None if options.get("permissions") == "coordinator" else ["prod-1"],
             "secret_path": str(self.secret_path),
             "location_account": account,
             "verify_timeout": 0,

@@ -54,7 +54,7 @@ class World:
         args = {
             "name": self.name,
             "location": self.where,
-            "clusters": ["prod-1"],
+            "clusters": None if options.get("permissions") == "coordinator" else ["prod-1"],
             "principals": [self.principal],
             "location_account": {"account": BUCKET_ACCOUNT, "auth": root},
             "cluster_account": {"account": WORKLOAD_ACCOUNT, "auth": self.auth(self.keys), "user": self.user},

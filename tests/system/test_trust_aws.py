@@ -28,7 +28,7 @@ def world(ministack: MiniStack) -> World:
     return World(ministack)
 
 
-@pytest.mark.parametrize("permissions", ["writer", "reader", "pruner", "auditor"])
+@pytest.mark.parametrize("permissions", ["writer", "reader", "pruner", "auditor", "coordinator"])
 def test_trust_is_made_proven_and_taken_away(world: World, permissions: str) -> None:
     planned = world.run(check=True, permissions=permissions)
     assert set(verdicts(planned["trust"]).values()) == {"unknown"}

@@ -21,7 +21,7 @@ from testbed.azure_rbac import ACCESS_ADMINISTRATOR, ACCOUNT_CONTRIBUTOR, BLOBS,
 from testbed.cluster import Cluster
 from testbed.entra_applications import FederatedCredential
 
-SETS = ("writer", "reader", "pruner", "auditor")
+SETS = ("writer", "reader", "pruner", "auditor", "coordinator")
 Tree = dict[str, Any]
 
 

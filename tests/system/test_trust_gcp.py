@@ -23,7 +23,7 @@ from testbed.google_tokens import PROJECT
 
 PREFIX = "fleet"
 AUDIENCE = "https://stowage.example/google"
-SETS = ("writer", "reader", "pruner", "auditor")
+SETS = ("writer", "reader", "pruner", "auditor", "coordinator")
 WORKLOAD_USER, TOKEN_CREATOR = "roles/iam.workloadIdentityUser", "roles/iam.serviceAccountTokenCreator"
 THERE = 'resource.name.extract("/objects/fleet/clusters/{any}/") == "prod-2"'
 """A condition of a mistake that only shows where backups of another cluster are."""
@@ -53,7 +53,7 @@ class World:
         found: Tree = {
             "name": self.name,
             "location": self.where,
-            "clusters": ["prod-1"],
+            "clusters": None if options.get("permissions") == "coordinator" else ["prod-1"],
             "location_account": {"account": PROJECT, "auth": self.iam.auth(self.owner)},
             "api_endpoint": self.google.endpoint,
             "verify_timeout": 0,
@@ -92,7 +92,7 @@ class World:
         for cluster in ("prod-1", "prod-2"):
             folder = f"{PREFIX}/clusters/{cluster}/backups/b"
             self.write(f"{folder}/b.tar.gz", f"{folder}/velero-backup.json")
-        self.write("elsewhere/x")
+        self.write("elsewhere/x", f"{PREFIX}/workspaces/shop/runs/r1/expected.json")
 
     def traces(self) -> list[str]:
         """What of the trust is left anywhere."""

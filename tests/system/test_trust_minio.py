@@ -20,7 +20,7 @@ from support.minio_trust import Tree, World, changes, verdicts
 from testbed import MinIO
 from testbed.cluster import Cluster
 
-SETS = ("writer", "reader", "pruner", "auditor")
+SETS = ("writer", "reader", "pruner", "auditor", "coordinator")
 
 
 @pytest.fixture

@@ -69,7 +69,9 @@ def test_a_run_is_restored(world: World) -> None:
     assert code == 2, output
     assert "The run r1 has no backup of prod-2 (no record)." in output
     assert not world.there(world.target)
-    code, output = world.restore({"prod-1": "spare"}, "--check")
+    code, output = world.restore(
+        "prod-1: spare", "--check", workspace_restore_options='{"all": {"preserve_node_ports": true}}'
+    )
     assert code == 0, output
     assert "spare: plan for backup-prod-1-" in output
     assert not world.there(world.target)

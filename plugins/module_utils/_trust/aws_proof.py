@@ -38,6 +38,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trial
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.set_trials import (
     NOBODY,
     control_of,
+    created_in,
     proof,
     refused,
 )
@@ -170,8 +171,7 @@ class Proof:
             if one["control_bucket"]:
                 elsewhere = self._open(keys, settings=self._elsewhere(str(one["control_bucket"])))
                 control = functools.partial(elsewhere.may, "list", "")
-            for cluster in self._request.clusters:
-                folder = f"clusters/{cluster}/"
+            for folder in self._request.folders:
                 trials.append(refused(f"as_{name}_list_refused", them, "list", folder, control))
                 trials.append(refused(f"as_{name}_create_refused", them, "create", folder + "backups/{0}/x", control))
         return trials
@@ -182,9 +182,9 @@ class Proof:
         anonymous = self._open(None)
         closed = self._closed()
         trials: list[Trial] = []
-        for number, cluster in enumerate(self._request.clusters):
-            control, folder = control_of(me, cluster), f"clusters/{cluster}/"
-            trials += proof(me, self._request.permissions, cluster, () if number else closed)
+        for number, folder in enumerate(self._request.folders):
+            control = control_of(me, folder)
+            trials += proof(me, self._request.permissions, folder, () if number else closed)
             if self._request.location["prefix"]:
                 outside = "stowage-trust-check/{0}"
                 trials.append(refused("outside_prefix_create_refused", everywhere, "create", outside, control))
@@ -206,7 +206,7 @@ class Proof:
         """Without TLS, a session goes over the wire that lasts a quarter of an hour and may only read one key, which is
         random."""
         endpoint = str(self._task.params["http_endpoint"] or "") or _plain(self._settings)
-        path = f"clusters/{self._request.clusters[0]}/backups/{random.token_hex(8)}/velero-backup.json"
+        path = f"{self._request.folders[0]}backups/{random.token_hex(8)}/velero-backup.json"
         line = Trial("plain_http_refused", "refused", "s3:GetObject over plain HTTP", _no_plain, None, _TLS)
         if not endpoint or ask is None:
             return line if ask else dataclasses.replace(line, attempt=_no_session)
@@ -224,10 +224,9 @@ class Proof:
         arn = str(self._task.params["kms_key_arn"] or "")
         if not arn:
             return []
-        cluster = self._request.clusters[0]
-        path = f"clusters/{cluster}/backups/{{0}}/{{0}}.tar.gz"
-        writes = self._request.permissions == "writer"
-        use = functools.partial(me.tried, lambda caller: caller.encrypt(path, arn)) if writes else _nothing_to_read
+        folder = self._request.folders[0]
+        path = created_in(self._request.permissions, folder)
+        use = functools.partial(me.tried, lambda caller: caller.encrypt(path, arn)) if path else _nothing_to_read
         region, endpoint = arn.split(":")[3], str(self._task.params["kms_endpoint"] or "")
         direct = Session(ask, lambda keys: service("kms", keys, region, endpoint, self._verify), self._task.hide)
         return [
@@ -237,7 +236,7 @@ class Proof:
                 "refused",
                 "kms:GenerateDataKey, not through S3",
                 functools.partial(direct.tried, functools.partial(_use_key, arn)),
-                control_of(me, cluster),
+                control_of(me, folder),
                 _DIRECT,
             ),
         ]

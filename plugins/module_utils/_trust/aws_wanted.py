@@ -256,9 +256,8 @@ def _key_use(given: _Given) -> list[Statement]:
     arn = given.text("kms_key_arn")
     if not arn:
         return []
-    writes = given.request.permissions == "writer" or given.params["writes_restores"]
     granted = bool(given.params["key_grant"])
-    return documents.key_statements(arn, given.settings.region, writes=writes, granted=granted)
+    return documents.key_statements(arn, given.settings.region, writes=given.request.writes, granted=granted)
 
 
 def _is_ours_to_open(given: _Given) -> bool:

@@ -23,6 +23,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets imp
     Grant,
     Operation,
     PermissionSet,
+    folders,
     grants,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.subjects import subject_of
@@ -157,6 +158,11 @@ class Wanted:
     def grants(self) -> tuple[Grant, ...]:
         """What it may do."""
         return grants(self.permissions, self.clusters, writes_restores=self.writes_restores)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that it is about."""
+        return folders(self.permissions, self.clusters)
 
 
 def check_uuid(option: str, value: str) -> str:

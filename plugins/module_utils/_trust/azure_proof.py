@@ -96,11 +96,11 @@ class AzureProof:
         me, everywhere = self._caller(self.credentials), self._caller(self.credentials, prefix="")
         anonymous = self._caller(Nobody, anonymous=True)
         found: list[Trial] = []
-        for cluster in self._wanted.clusters:
-            mine = self._of_set(me, everywhere, cluster)
+        for folder in self._wanted.folders:
+            mine = self._of_set(me, everywhere, folder)
             found += self._if(can, mine, _NOBODY_ACTS)
-            found += self._of_strangers(anonymous, cluster)
-            found += self._if(can, self._of_sas(cluster), _NOBODY_ACTS)
+            found += self._of_strangers(anonymous, folder)
+            found += self._if(can, self._of_sas(folder), _NOBODY_ACTS)
         same_port = urllib.parse.urlsplit(self._settings.base).port is not None
         found.append(azure_trials.plain(self._plain(), anonymous, same_port=same_port))
         if self._wanted.federation:
@@ -116,10 +116,10 @@ class AzureProof:
 
     # lines
 
-    def _of_set(self, me: AzureCaller, everywhere: AzureCaller, cluster: str) -> list[Trial]:
-        control = control_of(me, cluster)
-        trials = proof(me, self._wanted.permissions, cluster, self._closed)
-        version = f"clusters/{cluster}/backups/{{0}}/{{0}}.tar.gz"
+    def _of_set(self, me: AzureCaller, everywhere: AzureCaller, folder: str) -> list[Trial]:
+        control = control_of(me, folder)
+        trials = proof(me, self._wanted.permissions, folder, self._closed)
+        version = f"{folder}backups/{{0}}/{{0}}.tar.gz"
         what = "blobs/deleteBlobVersion/action in " + version.format("*")
         attempt = functools.partial(me.delete_version, version)
         trials.append(Trial("delete_version_refused", "refused", what, attempt, control, _NOT_MORE))
@@ -132,8 +132,7 @@ class AzureProof:
             trials.append(Trial("container_settings_refused", "refused", what, me.settings, control, _NOT_MORE))
         return trials
 
-    def _of_strangers(self, anonymous: AzureCaller, cluster: str) -> list[Trial]:
-        folder = f"clusters/{cluster}/"
+    def _of_strangers(self, anonymous: AzureCaller, folder: str) -> list[Trial]:
         document = folder + "backups/{0}/velero-backup.json"
         trials = [
             refused("anonymous_list_refused", anonymous, "list", folder, None),
@@ -146,18 +145,18 @@ class AzureProof:
                 trials.append(refused(f"as_{one['name']}_{operation}_refused", caller, doing, path, caller.known))
         return trials
 
-    def _of_sas(self, cluster: str) -> list[Trial]:
+    def _of_sas(self, folder: str) -> list[Trial]:
         """The same lines, tried with the SAS."""
         if self._wanted.sas is None:
             return []
         caller = self._caller(self._signed)
         return [
             dataclasses.replace(one, id=f"sas_{one.id}", what=f"{one.what}, by the SAS")
-            for one in proof(caller, self._wanted.permissions, cluster, self._closed)
+            for one in proof(caller, self._wanted.permissions, folder, self._closed)
         ]
 
     def _of_federation(self, federation: Federation) -> list[Trial]:
-        folder = f"clusters/{self._wanted.clusters[0]}/backups/"
+        folder = f"{self._wanted.folders[0]}backups/"
         right = self._subject(federation.subjects[0], federation.audience)
         control = functools.partial(right.may, "list", folder)
         trials = []

@@ -20,8 +20,10 @@ import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import (
+    RUNS,
     Operation,
     PermissionSet,
+    folders,
     grants,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.subjects import is_subject, subject_of
@@ -98,6 +100,11 @@ class Wanted:
         return f"serviceAccount:{self.account}"
 
     @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that it is about."""
+        return folders(self.permissions, self.clusters)
+
+    @property
     def marker(self) -> str:
         """The description of what we make."""
         return f"Made by stowage.kubernetes for the trust {self.name}."
@@ -149,7 +156,7 @@ def check_impersonator(member: str) -> str:
 def bindings(wanted: Wanted) -> list[Tree]:
     """The bindings of the bucket's policy, sorted."""
     found: list[Tree] = []
-    for cluster in wanted.clusters:
+    for cluster in wanted.clusters or (RUNS.strip("/"),):
         allowed = grants(wanted.permissions, [cluster], writes_restores=wanted.writes_restores)
         for operation in PERMISSIONS:
             paths = [grant.path for grant in allowed if operation in grant.operations]

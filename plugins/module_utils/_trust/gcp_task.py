@@ -115,8 +115,8 @@ class GcpTrust:
 
     def _samples(self, apis: gcp.Apis) -> Samples:
         names: list[str] = []
-        for cluster in self._wanted.clusters:
-            names += apis.location.objects(self._settings.bucket, f"{self._settings.prefix}clusters/{cluster}/backups/")
+        for folder in self._wanted.folders:
+            names += apis.location.objects(self._settings.bucket, f"{self._settings.prefix}{folder}")
         start = f"{self._settings.prefix}clusters/"
         others = other_clusters(apis.location.folders(self._settings.bucket, start), self._wanted.clusters)
         for prefix in ("", *(f"{start}{one}/" for one in others)):
@@ -128,8 +128,8 @@ class GcpTrust:
         me = self._me()
         anonymous = {"anonymous": self._caller(NoTokens, anonymous=True)}
         others = {f"as_{one['name']}": self._other(one["auth"]) for one in self._task.params["verify_as"] or ()}
-        for cluster in self._wanted.clusters:
-            place = Place(self._settings.prefix, cluster, self._wanted.clusters)
+        for number, folder in enumerate(self._wanted.folders):
+            place = Place(self._settings.prefix, folder, first=number == 0)
             if me is None:
                 unsaid = Proof()
                 gcp_trials.prove_set(unsaid, self._caller(NoTokens), self._wanted.permissions, place, samples)
@@ -144,7 +144,7 @@ class GcpTrust:
 
     def _prove_logins(self, proof: Proof) -> None:
         """Who may act as the account."""
-        place = Place(self._settings.prefix, self._wanted.clusters[0], self._wanted.clusters)
+        place = Place(self._settings.prefix, self._wanted.folders[0])
         for one in self._task.params["verify_as"] or ():
             caller = self._caller(functools.partial(self._impersonated, one["auth"]))
             name, what = str(one["name"]), "acting as the account"

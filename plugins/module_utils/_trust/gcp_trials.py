@@ -46,18 +46,20 @@ _NOTHING_MORE: t.Final = (
 _OPEN: t.Final = "Look for what lets others in: members of the service account's policy, and its project's bindings."
 
 Allowed = t.Mapping[PermissionSet, t.Mapping[Operation, str]]
-# Paths in a cluster's folder; {0} becomes a random word. What is read or deleted is named by its end.
+# Paths in the folder that the set is about; {0} becomes a random word. What is read or deleted is named by its end.
 ALLOWED: t.Final[Allowed] = {
     "writer": {"list": "backups/", "create": "backups/{0}/{0}.tar.gz", "read": "/velero-backup.json"},
     "reader": {"list": "backups/", "read": ".tar.gz"},
     "pruner": {"list": "backups/", "read": "/velero-backup.json", "delete": ".tar.gz"},
     "auditor": {"list": "backups/", "read": "/velero-backup.json"},
+    "coordinator": {"list": "", "create": "{0}/runs/{0}/expected.json", "read": "/expected.json"},
 }
 REFUSED: t.Final[Allowed] = {
     "writer": {"read": ".tar.gz", "delete": ".tar.gz"},
     "reader": {"create": "backups/{0}/{0}.tar.gz", "delete": ".tar.gz"},
     "pruner": {"create": "backups/{0}/{0}.tar.gz", "read": ".tar.gz"},
     "auditor": {"create": "backups/{0}/{0}.tar.gz", "read": ".tar.gz", "delete": ".tar.gz"},
+    "coordinator": {"create": "{0}/runs/{0}/{0}/1.json", "delete": "/expected.json"},
 }
 _ELSEWHERE: t.Final[t.Mapping[Operation, str]] = {
     "list": "backups/",
@@ -188,7 +190,7 @@ class Proof:
 
 
 def prove_set(proof: Proof, me: GcsCaller, name: PermissionSet, place: Place, samples: Samples) -> None:
-    """The lines of a permission set in one cluster's folder, and outside of it."""
+    """The lines of a permission set in one of its folders, and outside of it."""
     control = place.control(me)
     for expected, operations in (("allowed", ALLOWED[name]), ("refused", REFUSED[name])):
         for operation, path in operations.items():
@@ -208,25 +210,30 @@ def prove_set(proof: Proof, me: GcsCaller, name: PermissionSet, place: Place, sa
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where a cluster's backups are. ``prefix`` is the location's, with a slash at its end or empty."""
+    """A folder that a trust is about.
+
+    :param prefix: the location's, with a slash at its end or empty.
+    :param within: the folder in the location, with a slash at its end.
+    :param first: whether what is the same for all folders of the trust is tried with this one.
+    """
 
     prefix: str
-    cluster: str
-    clusters: tuple[str, ...]
+    within: str
+    first: bool = True
 
     @property
     def folder(self) -> str:
-        """The cluster's folder, with a slash at its end."""
-        return f"{self.prefix}clusters/{self.cluster}/"
+        """The whole name of the folder, with a slash at its end."""
+        return f"{self.prefix}{self.within}"
 
     def control(self, me: GcsCaller) -> t.Callable[[], Seen]:
-        """What everybody with a permission set for the cluster may do."""
+        """What everybody with a permission set for the folder may do."""
         return functools.partial(me.may, "list", f"{self.folder}backups/")
 
     def elsewhere(self, samples: Samples) -> list[tuple[str, str, str]]:
-        """Places where the cluster's permissions end: how their lines are called, a folder, an object that is there."""
+        """Places where the folder's permissions end: how their lines are called, a folder, an object that is there."""
         found = []
-        if self.cluster == self.clusters[0]:
+        if self.first:
             folders = [f"{self.prefix}clusters/{one}/" for one in samples.others or (NOBODY,)]
             found = [("other_cluster", folder, samples.find(folder)) for folder in folders]
         if self.prefix:
@@ -237,7 +244,7 @@ class Place:
 def _target(operation: Operation, folder: str, path: str, samples: Samples) -> tuple[str, str]:
     """What a line is about, and why it cannot be tried if so."""
     if operation in ("read", "delete"):
-        found = samples.find(f"{folder}backups/", path)
+        found = samples.find(folder, path)
         return found, "" if found else _NO_SAMPLE
     return folder + path.format(random.token_hex(8)), ""
 
@@ -253,8 +260,8 @@ def _trial(
 
 
 def prove_strangers(proof: Proof, place: Place, strangers: t.Mapping[str, GcsCaller], samples: Samples) -> None:
-    """Lines of callers who may do nothing in a cluster's folder."""
-    read = samples.find(f"{place.folder}backups/")
+    """Lines of callers who may do nothing in a folder."""
+    read = samples.find(place.folder)
     for name, caller in strangers.items():
         for operation, key in (
             ("list", f"{place.folder}backups/"),

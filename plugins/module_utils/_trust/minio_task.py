@@ -230,18 +230,18 @@ class MinioTrust:
         """All lines."""
         require_botocore()
         trials = self._set_trials(parties)
-        for cluster in self._request.clusters:
-            trials += self._strangers(f"clusters/{cluster}/")
+        for folder in self._request.folders:
+            trials += self._strangers(folder)
         return trials + self._login_trials()
 
     def _set_trials(self, parties: t.Sequence[Party]) -> list[Trial]:
         """What those who have the permission set can do, and cannot."""
         trials: list[Trial] = []
         closed = self._closed() if parties else ()
-        for number, cluster in enumerate(self._request.clusters):
+        for number, folder in enumerate(self._request.folders):
             for party in parties:
-                control = control_of(party.me, cluster)
-                found = proof(party.me, self._request.permissions, cluster, () if number else closed)
+                control = control_of(party.me, folder)
+                found = proof(party.me, self._request.permissions, folder, () if number else closed)
                 if self._request.location["prefix"]:
                     outside = "stowage-trust-check/{0}"
                     found.append(refused("outside_prefix_create_refused", party.everywhere, "create", outside, control))

@@ -21,6 +21,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets imp
     PERMISSION_SETS,
     Grant,
     PermissionSet,
+    folders,
     grants,
 )
 
@@ -55,6 +56,16 @@ class Request:
     patience: float
     render_only: bool
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that it is about."""
+        return folders(self.permissions, self.clusters)
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything may be created."""
+        return any("create" in grant.operations for grant in self.grants)
+
     @classmethod
     def of(cls, params: t.Mapping[str, t.Any], provider: str) -> Request:
         """:raises StowageError: ``invalid_option``, ``invalid_name``."""
@@ -68,8 +79,12 @@ class Request:
             hint = "Names have 3 to 63 lower-case letters, digits and hyphens."
             raise StowageError("invalid_name", "The option name is no name of a trust.", hint)
         clusters = tuple(dict.fromkeys(params["clusters"] or ()))
-        if not absent and not clusters:
-            raise _unfit("state: present needs clusters, the folders that are meant.")
+        if not absent and bool(clusters) is (params["permissions"] == "coordinator"):
+            raise _unfit(
+                "A coordinator is for the runs of all clusters: leave clusters out."
+                if clusters
+                else "state: present needs clusters, the folders that are meant."
+            )
         return cls(
             name=name,
             absent=absent,

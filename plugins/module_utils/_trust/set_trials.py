@@ -22,18 +22,21 @@ _ARCHIVE: t.Final = "backups/{0}/{0}.tar.gz"
 _DOCUMENT: t.Final = "backups/{0}/velero-backup.json"
 
 Paths = t.Mapping[Operation, str]
-# Paths are in the cluster's folder; {0} becomes a random word.
+_RUN: t.Final = "{0}/runs/{0}/expected.json"
+# Paths are in the folder that the set is about; {0} becomes a random word.
 _ALLOWED: t.Final[t.Mapping[PermissionSet, Paths]] = {
     "writer": {"list": "backups/", "read": _DOCUMENT, "create": _ARCHIVE},
     "reader": {"list": "backups/", "read": _ARCHIVE},
     "pruner": {"list": "backups/", "read": _DOCUMENT, "delete": _ARCHIVE},
     "auditor": {"list": "backups/", "read": _DOCUMENT},
+    "coordinator": {"list": "{0}/runs/", "read": _RUN, "create": _RUN},
 }
 _REFUSED: t.Final[t.Mapping[PermissionSet, Paths]] = {
     "writer": {"read": _ARCHIVE, "delete": _ARCHIVE},
     "reader": {"create": _ARCHIVE, "delete": _ARCHIVE},
     "pruner": {"read": _ARCHIVE, "create": _ARCHIVE},
     "auditor": {"read": _ARCHIVE, "create": _ARCHIVE, "delete": _ARCHIVE},
+    "coordinator": {"create": "{0}/runs/{0}/{0}/1.json", "delete": _RUN},
 }
 _ELSEWHERE: t.Final[Paths] = {"list": "backups/", "read": _ARCHIVE, "create": _ARCHIVE, "delete": _ARCHIVE}
 _NOTHING_MORE: t.Final = (
@@ -51,14 +54,13 @@ class Tries(t.Protocol):
         """Whether an operation is allowed at a path within the location. Nothing comes of it."""
 
 
-def proof(me: Tries, name: PermissionSet, cluster: str, others: t.Sequence[str] = (NOBODY,)) -> list[Trial]:
-    """The lines that prove a permission set for one cluster, within the location.
+def proof(me: Tries, name: PermissionSet, folder: str, others: t.Sequence[str] = (NOBODY,)) -> list[Trial]:
+    """The lines that prove a permission set for one of its folders, within the location.
 
     :param me: the caller who has it, at the location's prefix.
     :param others: clusters that must be closed to the caller.
     """
-    folder = f"clusters/{cluster}/"
-    control = control_of(me, cluster)
+    control = control_of(me, folder)
     trials = [
         Trial(
             f"{operation}_allowed",
@@ -78,9 +80,15 @@ def proof(me: Tries, name: PermissionSet, cluster: str, others: t.Sequence[str] 
     return trials
 
 
-def control_of(me: Tries, cluster: str) -> t.Callable[[], Seen]:
-    """What everybody with a permission set for the cluster may do."""
-    return functools.partial(me.may, "list", f"clusters/{cluster}/backups/")
+def control_of(me: Tries, folder: str) -> t.Callable[[], Seen]:
+    """What everybody with a permission set for the folder may do."""
+    return functools.partial(me.may, "list", f"{folder}backups/")
+
+
+def created_in(name: PermissionSet, folder: str) -> str:
+    """What is created by who makes backups, or begins runs, in a folder of theirs; empty for others."""
+    path = _ALLOWED[name].get("create")
+    return folder + path if path else ""
 
 
 def refused(id_: str, caller: Tries, operation: Operation, path: str, control: t.Callable[[], Seen] | None) -> Trial:

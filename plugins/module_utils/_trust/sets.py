@@ -5,7 +5,8 @@
 """Who may do what in a location: the permission sets, whatever the provider. Private to the collection. Pure.
 
 A *writer* makes the backups of its clusters, cannot read archives back, and deletes nothing. A *reader* restores. A *pruner*
-deletes, and reads what it needs to decide. An *auditor* sees which backups and runs there are, and no content of a cluster.
+deletes, and reads what it needs to decide. An *auditor* sees which backups and runs there are, and no content of a cluster. A
+*coordinator* begins runs over workspaces and sums them up, for all clusters, and has nothing to do with their backups.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._archive import
 
 Operation = t.Literal["create", "read", "delete", "abort", "list_parts", "list", "list_uploads"]
 """``list`` is for what begins with the grant's path, ``list_uploads`` for the whole bucket: no store narrows it."""
-PermissionSet = t.Literal["writer", "reader", "pruner", "auditor"]
-PERMISSION_SETS: t.Final[tuple[PermissionSet, ...]] = ("writer", "reader", "pruner", "auditor")
+PermissionSet = t.Literal["writer", "reader", "pruner", "auditor", "coordinator"]
+PERMISSION_SETS: t.Final[tuple[PermissionSet, ...]] = ("writer", "reader", "pruner", "auditor", "coordinator")
+RUNS: t.Final = "workspaces/"
+"""The folder of all runs, which belong to no cluster."""
 
 MOST_OTHERS: t.Final = 5
 
@@ -40,14 +43,24 @@ class Grant:
 def grants(name: PermissionSet, clusters: t.Sequence[str], *, writes_restores: bool = False) -> tuple[Grant, ...]:
     """What a permission set allows for these clusters, sorted and without repetition.
 
+    :param clusters: none for a coordinator.
     :param writes_restores: a reader may also keep its reports in the location, and leases.
     :raises StowageError: ``invalid_name`` for a cluster that is none.
     """
+    if name == "coordinator":
+        # Records are written by their clusters' own tasks alone, so only the list of clusters can be.
+        begun = Grant(f"{RUNS}*/runs/*/expected.json", frozenset({"create"}))
+        return (Grant(f"{RUNS}*", frozenset({"list", "read"})), begun)
     found: dict[str, frozenset[Operation]] = {}
     for cluster in clusters:
         for grant in _of_cluster(name, layout.validate_cluster(cluster), writes_restores):
             found[grant.path] = found.get(grant.path, frozenset()) | grant.operations
     return tuple(sorted((Grant(path, operations) for path, operations in found.items()), key=lambda one: one.path))
+
+
+def folders(name: PermissionSet, clusters: t.Sequence[str]) -> tuple[str, ...]:
+    """The folders that a permission set is about, with a slash at their ends, as the lines of a proof try them."""
+    return (RUNS,) if name == "coordinator" else tuple(f"clusters/{one}/" for one in clusters)
 
 
 def other_clusters(folders: t.Iterable[str], mine: t.Sequence[str]) -> tuple[str, ...]:
@@ -71,7 +84,9 @@ def _of_cluster(name: PermissionSet, cluster: str, writes_restores: bool) -> lis
         return [*seen, Grant(records, _READ)]
     if name == "reader":
         kept = [Grant(f"{folder}/restores/*", _UPLOAD), Grant(f"{folder}/metadata/stowage/leases/*", _UPLOAD)]
-        return [listed, Grant(f"{folder}/*", _READ), *(kept if writes_restores else [])]
+        # Records say which backup of a cluster a run made.
+        of_runs = Grant(records, frozenset({"list", "read"}))
+        return [listed, Grant(f"{folder}/*", _READ), of_runs, *(kept if writes_restores else [])]
     seen += [Grant(ours, _READ), Grant(records, _READ)]
     if name == "pruner":
         # What ties a restore's report to its backup, with which it goes.

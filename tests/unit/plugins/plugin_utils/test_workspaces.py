@@ -21,7 +21,9 @@ from ansible_collections.stowage.kubernetes.plugins.plugin_utils._workspaces imp
     run_outcome,
     run_table,
     workspace_plan,
+    workspace_restores,
     workspace_runs,
+    workspace_targets,
 )
 
 Tree = dict[str, t.Any]
@@ -102,6 +104,32 @@ def test_runs_have_names() -> None:
         workspace_runs(plans)
     with pytest.raises(AnsibleFilterError, match="invalid_name"):
         workspace_runs(plans, "a/b")
+
+
+@pytest.mark.parametrize(
+    ("told", "hosts"),
+    [
+        ("same", "all"),
+        ("", "all"),
+        (None, "all"),
+        ({"prod-1": "spare", "prod-2": "spare", "prod-3": "a"}, "spare,a"),
+        ("prod-1: spare", "spare"),
+        ('{"prod-1": "spare", "prod-2": "b"}', "spare,b"),
+        ("{}", ""),
+    ],
+)
+def test_targets_of_a_restore(told: t.Any, hosts: str) -> None:
+    assert workspace_targets(told) == hosts
+
+
+def test_a_map_may_be_text() -> None:
+    found = workspace_restores("prod-1: spare", '{"all": {"existing_resource_policy": "update"}}', ["spare"])
+    assert found == workspace_restores({"prod-1": "spare"}, {"all": {"existing_resource_policy": "update"}}, ["spare"])
+    for wrong in ("prod-1: [", "- prod-1", "prod-1: gone"):
+        with pytest.raises(AnsibleFilterError, match="invalid_option"):
+            workspace_restores(wrong, None, ["spare"])
+    with pytest.raises(AnsibleFilterError, match="is no YAML"):
+        workspace_targets("prod-1: [")
 
 
 MADE: t.Final[Tree] = {

@@ -210,7 +210,7 @@ def test_a_location_takes_the_auth_that_is_told(wanted: Wanted) -> None:
 
 def test_a_sas_has_the_letters_of_its_set_in_the_order_of_the_service() -> None:
     found = {name: azure_policy.letters(dataclasses.replace(WANTED, permissions=name)) for name in PERMISSION_SETS}
-    assert found == {"writer": "rcwl", "reader": "rl", "pruner": "rdl", "auditor": "rl"}
+    assert found == {"writer": "rcwl", "reader": "rl", "pruner": "rdl", "auditor": "rl", "coordinator": "rcwl"}
 
 
 def test_commands_say_what_the_documents_do() -> None:

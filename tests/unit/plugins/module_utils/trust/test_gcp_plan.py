@@ -272,18 +272,18 @@ def test_nothing_is_removed_that_others_depend_on(depend: t.Callable[[Memory], N
 
 def test_places_elsewhere_are_clusters_that_are_there() -> None:
     names = ("fleet/clusters/prod-10/backups/b/b.tar.gz", "other/x")
-    place = Place("fleet/", "prod-1", ("prod-1", "prod-3"))
+    place = Place("fleet/", "clusters/prod-1/")
     found = place.elsewhere(Samples(names, ("prod-10", "empty")))
     assert found == [
         ("other_cluster", "fleet/clusters/prod-10/", names[0]),
         ("other_cluster", "fleet/clusters/empty/", ""),
         ("outside_prefix", f"{NOBODY}/", "other/x"),
     ]
-    second = Place("fleet/", "prod-3", ("prod-1", "prod-3"))
+    second = Place("fleet/", "clusters/prod-3/", first=False)
     assert [one[0] for one in second.elsewhere(Samples(names, ("prod-10",)))] == ["outside_prefix"]
 
 
 def test_where_no_other_cluster_is_known_there_is_one_that_is_not_there() -> None:
-    assert Place("", "prod-1", ("prod-1",)).elsewhere(Samples(("clusters/prod-1/backups/x",))) == [
+    assert Place("", "clusters/prod-1/").elsewhere(Samples(("clusters/prod-1/backups/x",))) == [
         ("other_cluster", f"clusters/{NOBODY}/", "")
     ]

@@ -44,7 +44,7 @@ def test_clusters_that_are_there_are_tried_each() -> None:
     me = Tries()
     others = s3_trials.others_of(listing("fleet/", "prod-1", "prod-2", "a"), ["prod-1"])
     assert others == ("a", "prod-2")
-    for trial in set_trials.proof(me, "writer", "prod-1", others):
+    for trial in set_trials.proof(me, "writer", "clusters/prod-1/", others):
         trial.attempt()
     tried = {path.split("/")[1] for operation, path in me.tried if operation == "read"}
     assert tried == {"prod-1", "a", "prod-2"}
@@ -58,6 +58,8 @@ def test_clusters_that_are_there_are_tried_each() -> None:
 
 def test_where_none_is_known_one_that_is_not_there_is_tried() -> None:
     assert s3_trials.others_of(listing("fleet/"), ["prod-1"]) == ()
-    ids = [trial.id for trial in set_trials.proof(Tries(), "writer", "prod-1")]
+    ids = [trial.id for trial in set_trials.proof(Tries(), "writer", "clusters/prod-1/")]
     assert ids.count("other_cluster_read_refused") == 1
-    assert "other_cluster_read_refused" not in [one.id for one in set_trials.proof(Tries(), "writer", "prod-1", ())]
+    assert "other_cluster_read_refused" not in [
+        one.id for one in set_trials.proof(Tries(), "writer", "clusters/prod-1/", ())
+    ]

@@ -33,7 +33,21 @@ CLUSTERS = st.lists(st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True), min_si
 PREFIXES = st.sampled_from(["", "fleet", "a/b"])
 KEYS = st.lists(
     st.sampled_from(
-        ["clusters", "a", "b1", "backups", "restores", "metadata", "stowage", "workspaces", "w", "runs", "r", "1.json"]
+        [
+            "clusters",
+            "a",
+            "b1",
+            "backups",
+            "restores",
+            "metadata",
+            "stowage",
+            "workspaces",
+            "w",
+            "runs",
+            "r",
+            "1.json",
+            "expected.json",
+        ]
     ),
     min_size=1,
     max_size=6,
@@ -63,6 +77,11 @@ def allows(found: list[dict[str, t.Any]], operation: Operation, bucket: str, key
 def may(name: PermissionSet, operation: Operation, clusters: list[str], key: str) -> bool:
     """What DESIGN says of a request, key by key."""
     parts = key.split("/")
+    if name == "coordinator":
+        begun = parts[0] == "workspaces" and len(parts) >= 5 and "runs" in parts[2:-2] and parts[-1] == "expected.json"
+        return (operation == "create" and begun) or (
+            operation == "read" and parts[0] == "workspaces" and len(parts) > 1
+        )
     of_run = len(parts) >= 6 and parts[0] == "workspaces" and "runs" in parts[2:-3]
     if parts[0] != "clusters" or len(parts) < 3 or parts[1] not in clusters:
         mine = of_run and any(part in clusters for part in parts[4:-1])
@@ -90,7 +109,7 @@ def test_a_policy_allows_what_the_set_says(
 ) -> None:
     found = statements(grants(name, clusters), "b", prefix)
     full = f"{prefix}/{key}" if prefix else key
-    if key.startswith("workspaces/"):
+    if key.startswith("workspaces/") and name != "coordinator":
         return
     assert allows(found, operation, "b", full) is may(name, operation, clusters, key)
     assert not allows(found, operation, "other", full)
@@ -102,18 +121,19 @@ def test_a_policy_allows_what_the_set_says(
 def test_records_of_runs(name: PermissionSet) -> None:
     found = statements(grants(name, ["a"]), "b", "fleet")
     mine, others = "fleet/workspaces/w/runs/r/a/1.json", "fleet/workspaces/w/runs/r/b1/1.json"
-    assert allows(found, "read", "b", mine) is (name != "reader")
+    of_all = name == "coordinator"
+    assert allows(found, "read", "b", mine)
     assert allows(found, "create", "b", mine) is (name == "writer")
-    assert not allows(found, "read", "b", others)
-    assert not allows(found, "create", "b", "fleet/workspaces/w/runs/r/expected.json")
-    assert allows(found, "list", "b", "fleet/workspaces/w/runs/r/a/") is (name == "writer")
-    assert not allows(found, "list", "b", "fleet/workspaces/w/runs/r/")
+    assert allows(found, "read", "b", others) is of_all
+    assert allows(found, "create", "b", "fleet/workspaces/w/runs/r/expected.json") is of_all
+    assert allows(found, "list", "b", "fleet/workspaces/w/runs/r/a/") is (name in ("writer", "reader", "coordinator"))
+    assert allows(found, "list", "b", "fleet/workspaces/w/runs/r/") is of_all
 
 
 @pytest.mark.parametrize("name", PERMISSION_SETS)
 def test_only_the_folders_of_the_clusters_are_listed(name: PermissionSet) -> None:
     found = statements(grants(name, ["a"]), "b", "fleet")
-    assert allows(found, "list", "b", "fleet/clusters/a/backups/")
+    assert allows(found, "list", "b", "fleet/clusters/a/backups/") is (name != "coordinator")
     for elsewhere in ("", "fleet/", "fleet/clusters/", "fleet/clusters/ab/", "clusters/a/"):
         assert not allows(found, "list", "b", elsewhere)
 
