@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Stowage contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Clusters of EKS: region by region, names only, and nothing of who asks."""
+"""Clusters that a cloud runs: part by part, names and labels only, and nothing of who asks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import typing as t
 import pytest
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
-from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.eks import (
-    cluster_names,
-    find_eks,
-    find_in_regions,
+from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.clouds import (
+    aks_in,
+    eks_in,
+    find_in_cloud,
+    find_in_parts,
+    gke_in,
 )
 from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.model import Cluster, Failure
 from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.options import (
-    Regions,
+    Cloud,
     Source,
     read_options,
 )
@@ -48,14 +50,14 @@ def source(**eks: t.Any) -> Source:
 
 def find(there: dict[str, list[str]], **eks: t.Any) -> tuple[list[Cluster], list[Failure]]:
     origin = source(**eks).origin
-    assert isinstance(origin, Regions)
+    assert isinstance(origin, Cloud)
 
-    def opened(asked: t.Mapping[str, t.Any]) -> Fake:
-        if asked["region"] not in there:
+    def ask(region: str) -> tuple[list[Cluster], list[Failure]]:
+        if region not in there:
             raise StowageError("permission_denied", "Access is denied.", "Allow it.")
-        return Fake(there[asked["region"]])
+        return eks_in(region, Fake(there[region]), origin.reached)
 
-    found = find_in_regions(origin, opened)
+    found = find_in_parts(origin, "EKS in", ask)
     assert CANARY not in repr(found) + repr(origin)
     return found
 
@@ -94,7 +96,7 @@ def test_a_cluster_that_is_named_must_be_there() -> None:
 @pytest.mark.parametrize("names", [["{{ x }}"], ["a/b"], [""], [None], "abc"])
 def test_what_is_no_name_of_a_cluster_is_refused(names: t.Any) -> None:
     with pytest.raises(StowageError) as caught:
-        cluster_names(Fake(names))
+        eks_in("eu-west-1", Fake(names), {})
     assert caught.value.code == "cluster_api_error"
 
 
@@ -104,13 +106,13 @@ def test_a_list_that_does_not_end_is_given_up() -> None:
             return super().ask(operation, **parameters) | {"nextToken": "0"}
 
     with pytest.raises(StowageError, match="does not end"):
-        cluster_names(Endless([]))
+        eks_in("eu-west-1", Endless([]), {})
 
 
 def test_without_credentials_each_region_says_so() -> None:
     origin = source(auth={"method": "web_identity"}).origin
-    assert isinstance(origin, Regions)
-    clusters, failures = find_eks(origin, {})
+    assert isinstance(origin, Cloud)
+    clusters, failures = find_in_cloud(origin, {})
     assert clusters == []
     assert [one.error.code for one in failures] == ["credentials_missing"] * 2
 
@@ -135,3 +137,122 @@ def test_no_secret_is_a_part_of_the_fingerprint() -> None:
     other = source(auth={**AUTH, "secret_key": "another"})
     assert source().fingerprint == other.fingerprint
     assert source().fingerprint != source(auth={**AUTH, "access_key": "AKIDOTHER"}).fingerprint
+
+
+class Gke:
+    """GKE with one answer."""
+
+    def __init__(self, **answer: t.Any) -> None:
+        self.answer = answer
+
+    def clusters(self, project: str) -> dict[str, t.Any]:
+        assert project == "shop"
+        return self.answer
+
+
+def test_clusters_of_gke_with_their_labels() -> None:
+    here = {"name": "prod", "location": "europe-west1", "resourceLabels": {"env": "prod"}, "endpoint": "192.0.2.1"}
+    there = {"name": "test", "location": "us-east1-b"}
+    clusters, failures = gke_in("shop", Gke(clusters=[here, there]), {"address": "dns"})
+    assert failures == []
+    assert [(one.name, one.labels) for one in clusters] == [("prod", {"env": "prod"}), ("test", {})]
+    reference = {"name": "prod", "location": "europe-west1", "project": "shop", "address": "dns"}
+    assert clusters[0].access == {"stowage_cluster_auth": "gke", "stowage_gke": reference}
+    assert gke_in("shop", Gke(), {}) == ([], [])
+
+
+def test_of_a_zone_that_did_not_answer_clusters_are_kept() -> None:
+    here = {"name": "prod", "location": "europe-west1"}
+    clusters, failures = gke_in("shop", Gke(clusters=[here], missingZones=["us-east1-b", "us-east1-c"]), {})
+    assert [one.name for one in clusters] == ["prod"]
+    assert [one.part for one in failures] == ["shop/us-east1"]
+    known, _failures = gke_in(
+        "shop",
+        Gke(clusters=[{"name": "a", "location": "us-east1-b"}, {"name": "b", "location": "us-east1"}, here]),
+        {},
+    )
+    assert [one.name for one in known if failures[0].is_about(one)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"name": "{{ x }}", "location": "us-east1"},
+        {"name": "a/b", "location": "us-east1"},
+        {"name": "a", "location": "us-east1/../x"},
+        {"name": "a"},
+        None,
+        "a",
+    ],
+)
+def test_what_is_no_cluster_of_gke_is_refused(entry: t.Any) -> None:
+    with pytest.raises(StowageError) as caught:
+        gke_in("shop", Gke(clusters=[entry]), {})
+    assert caught.value.code == "cluster_api_error"
+
+
+SUBSCRIPTION: t.Final = "11111111-2222-3333-4444-555555555555"
+
+
+class Aks:
+    """AKS with these resources."""
+
+    def __init__(self, *entries: t.Any) -> None:
+        self.entries = entries
+
+    def clusters(self, subscription: str) -> t.Iterable[dict[str, t.Any]]:
+        assert subscription == SUBSCRIPTION
+        return self.entries
+
+
+def resource(group: str, name: str) -> str:
+    provider = "providers/Microsoft.ContainerService/managedClusters"
+    return f"/subscriptions/{SUBSCRIPTION}/resourcegroups/{group}/{provider}/{name}"
+
+
+def test_clusters_of_aks_with_their_tags() -> None:
+    entries = {"id": resource("Rg-1", "prod"), "tags": {"Cost centre": "7"}}, {"id": resource("rg.2", "test")}
+    clusters, failures = aks_in(SUBSCRIPTION, Aks(*entries), {"cloud": "china"})
+    assert failures == []
+    assert [(one.name, one.labels) for one in clusters] == [("prod", {"Cost centre": "7"}), ("test", {})]
+    reference = {"name": "prod", "resource_group": "Rg-1", "subscription": SUBSCRIPTION, "cloud": "china"}
+    assert clusters[0].access == {"stowage_cluster_auth": "aks", "stowage_aks": reference}
+
+
+@pytest.mark.parametrize("entry", [{}, {"id": "/x"}, {"id": resource("a", "{{ x }}")}, {"id": resource("a/..", "b")}])
+def test_what_is_no_cluster_of_aks_is_refused(entry: t.Any) -> None:
+    with pytest.raises(StowageError) as caught:
+        aks_in(SUBSCRIPTION, Aks(entry), {})
+    assert caught.value.code == "cluster_api_error"
+
+
+@pytest.mark.parametrize(
+    ("cloud", "says"),
+    [
+        ({"gke": {"projects": ["Shop/.."]}}, "sources.cloud.gke.projects is no list of projects"),
+        ({"gke": {"projects": ["shop"], "address": "x"}}, "sources.cloud.gke.address is none of auto, public"),
+        ({"gke": {"projects": ["shop"], "auth": {"credentials_json": {}}}}, "sources.cloud.gke.auth has a value"),
+        ({"aks": {"subscriptions": ["prod"]}}, "sources.cloud.aks.subscriptions is no list of subscriptions"),
+        ({"aks": {"subscriptions": [SUBSCRIPTION], "cloud": "x"}}, "sources.cloud.aks.cloud is none of public"),
+        ({"aks": {"subscriptions": [SUBSCRIPTION], "regions": []}}, "sources.cloud.aks has no option 'regions'"),
+    ],
+)
+def test_an_error_of_another_cloud_names_its_place(cloud: dict[str, t.Any], says: str) -> None:
+    with pytest.raises(StowageError) as caught:
+        read_options({"cloud": cloud}, None, None)
+    assert caught.value.message.startswith(says)
+
+
+@pytest.mark.parametrize(
+    "cloud",
+    [
+        {"gke": {"projects": ["shop"], "auth": {"method": "service_account_key"}, "endpoint": "https://gke.example"}},
+        {"aks": {"subscriptions": [SUBSCRIPTION]}},
+    ],
+)
+def test_without_credentials_each_part_says_so(cloud: dict[str, t.Any]) -> None:
+    origin = read_options({"cloud": cloud}, None, None).sources[0].origin
+    assert isinstance(origin, Cloud)
+    clusters, failures = find_in_cloud(origin, {})
+    assert clusters == []
+    assert [(one.part, one.error.code) for one in failures] == [(origin.parts[0], "credentials_missing")]
