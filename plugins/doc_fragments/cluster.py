@@ -111,7 +111,13 @@ options:
         then about the management cluster, and none of them counts for the cluster itself. When the cluster no longer takes the
         credential, the Secret is read again.
       - V(eks) asks AWS for the address and the certificate authority of O(eks), and makes a token as C(aws eks get-token) does, without
-        that command, and a new one when it has ended. O(kubeconfig), O(context), O(host) and credentials are not set then.
+        that command, and a new one when it has ended.
+      - V(gke) asks Google for the address and the certificate authority of O(gke), and for an access token, and for a new one when the cluster
+        no longer takes it. No command is run for it.
+      - V(aks) asks Azure for the address and the certificate authority of O(aks), and Entra for a token, and for a new one when the cluster no
+        longer takes it. A cluster without Entra is reached by the client certificate that Azure gives for it, which is an administrator's.
+        No command is run for it.
+      - With V(eks), V(gke) and V(aks), O(kubeconfig), O(context), O(host) and credentials are not set.
       - A kubeconfig in a Secret is somebody else's. It is refused if it runs a command (C(exec), C(auth-provider)) or names a file of
         the machine that the task runs on.
     type: str
@@ -119,6 +125,8 @@ options:
       - kubeconfig
       - capi
       - eks
+      - gke
+      - aks
     default: kubeconfig
     version_added: 0.2.0
   kubeconfig_secret:
@@ -172,6 +180,110 @@ options:
     description:
       - Who asks AWS, and is known to the cluster. Takes what the option C(location.auth) of provider V(aws) takes, apart from C(account).
       - If not set, C(default_chain), which are the environment, a profile, or the machine's role.
+    type: dict
+    version_added: 0.2.0
+  gke:
+    description:
+      - A cluster of Google Kubernetes Engine. Needs C(container.clusters.get), permissions in the cluster for the user that is named like the
+        service account, and the Python packages google-auth and requests.
+      - Required with O(cluster_auth=gke), and of no use without it.
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      name:
+        description:
+          - Its name.
+        type: str
+        required: true
+      location:
+        description:
+          - Its region or zone.
+        type: str
+        required: true
+      project:
+        description:
+          - The id or number of its project.
+        type: str
+        required: true
+      address:
+        description:
+          - By which of its addresses it is reached.
+          - V(auto) is the address that Google calls its endpoint, and the name if the cluster has no addresses. V(public) and V(private) are these
+            addresses. V(dns) is the name, for which C(container.clusters.connect) is needed too.
+        type: str
+        choices:
+          - auto
+          - public
+          - private
+          - dns
+        default: auto
+      endpoint:
+        description:
+          - URL of the GKE API, if it is not Google's own. Credentials of the environment are not used there.
+        type: str
+      ca_cert:
+        description:
+          - File with the PEM certificates of the authorities that Google's certificates are checked against.
+        type: path
+  gke_auth:
+    description:
+      - Who asks Google, and is known to the cluster. Takes what the option C(location.auth) of provider V(gcp) takes, apart from C(account).
+      - If not set, C(default_chain), which are the environment, what gcloud left, or the machine's service account.
+    type: dict
+    version_added: 0.2.0
+  aks:
+    description:
+      - A cluster of Azure Kubernetes Service. Needs C(Microsoft.ContainerService/managedClusters/listClusterUserCredential/action), permissions in
+        the cluster for the service principal's object id or one of its groups, and the Python package azure-identity.
+      - Required with O(cluster_auth=aks), and of no use without it.
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      name:
+        description:
+          - Its name.
+        type: str
+        required: true
+      resource_group:
+        description:
+          - The resource group that it is in.
+        type: str
+        required: true
+      subscription:
+        description:
+          - The id of its subscription.
+        type: str
+        required: true
+      address:
+        description:
+          - By which of its names it is reached. V(auto) is the one that Azure gives, which is the private one of a private cluster. V(public) is its
+            public name, if it has one.
+        type: str
+        choices:
+          - auto
+          - public
+        default: auto
+      cloud:
+        description:
+          - Azure's cloud. E(AZURE_CLOUD_ENVIRONMENT) if not set, and else V(public).
+        type: str
+        choices:
+          - public
+          - china
+          - usgovernment
+      management_endpoint:
+        description:
+          - URL of Azure Resource Manager, if it is not the cloud's own. Credentials of the environment are not used there.
+        type: str
+      ca_cert:
+        description:
+          - File with the PEM certificates of the authorities that Azure's certificates are checked against.
+        type: path
+  aks_auth:
+    description:
+      - Who asks Azure, and is known to the cluster. Takes what the option C(location.auth) of provider V(azure) takes for the methods
+        C(service_principal), C(managed_identity) and C(workload_identity), apart from C(account).
+      - If not set, C(service_principal), by the environment.
     type: dict
     version_added: 0.2.0
   expected_cluster_uid:

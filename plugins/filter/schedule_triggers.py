@@ -42,6 +42,10 @@ options:
     description: The workspace, of which the wait is a hash too.
     type: str
     default: ""
+  name:
+    description: What the trigger is called.
+    type: str
+    default: stowage-backup
 seealso:
   - module: stowage.kubernetes.backup
 """
@@ -56,7 +60,7 @@ RETURN = r"""
 _value:
   description:
     - C(never), and unless that is true C(paused), C(time_zone), C(cron) (five fields), C(calendars) (values of C(OnCalendar) of a
-      systemd timer), C(rrule) (of a schedule in AWX), and C(jitter) (seconds to wait).
+      systemd timer), C(rrule) (of a schedule in AWX), C(jitter) (seconds to wait), and C(object_name) (the name as a CronJob can have it).
   type: dict
   sample:
     never: false
@@ -66,6 +70,7 @@ _value:
     calendars: ["Sun *-*-* 0:0:00 Europe/Berlin"]
     rrule: DTSTART;TZID=Europe/Berlin:20260101T000000 RRULE:FREQ=DAILY;INTERVAL=1;BYDAY=SU;BYHOUR=0;BYMINUTE=0;BYSECOND=0
     jitter: 0
+    object_name: stowage-backup
 """
 
 

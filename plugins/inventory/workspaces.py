@@ -13,8 +13,8 @@ version_added: 0.2.0
 author:
   - Stowage contributors (@stowage)
 description:
-  - Makes a host of each cluster that is found in kubeconfigs, in management clusters of the Cluster API, at Amazon EKS, or in a list, and a group
-    of each workspace. A cluster may be in several workspaces.
+  - Makes a host of each cluster that is found in kubeconfigs, in management clusters of the Cluster API, at Amazon EKS, Google Kubernetes Engine or
+    Azure Kubernetes Service, or in a list, and a group of each workspace. A cluster may be in several workspaces.
   - The file's name ends in C(workspaces.yml) or C(workspaces.yaml).
   - Hosts hold references only, to a path, a context, a Secret; never a credential or a kubeconfig's content. The roles of this collection
     take what they need to reach the cluster from these variables, and so may a static inventory that sets them.
@@ -27,13 +27,13 @@ description:
     with the variable C(stowage_error), and so is each cluster that a workspace names and no source has. The roles fail on such hosts, so
     that no cluster is left out in silence.
 notes:
-  - A host gets C(stowage_cluster_auth) (C(kubeconfig), C(capi) or C(eks)), C(stowage_source), C(stowage_cluster_labels), and as far as it is known
-    C(stowage_kubeconfig), C(stowage_context), C(stowage_kubeconfig_cluster) (the name of the context's cluster),
-    C(stowage_kubeconfig_secret), C(stowage_capi_cluster) (C(namespace) and C(name)), C(stowage_eks) (C(name) and C(region)) and
-    C(stowage_cluster_uid). These are what O(hostname),
-    O(compose), O(groups) and O(keyed_groups) can use.
+  - A host gets C(stowage_cluster_auth) (C(kubeconfig), C(capi), C(eks), C(gke) or C(aks)), C(stowage_source), C(stowage_cluster_labels), and as far
+    as it is known C(stowage_kubeconfig), C(stowage_context), C(stowage_kubeconfig_cluster) (the name of the context's cluster),
+    C(stowage_kubeconfig_secret), C(stowage_capi_cluster) (C(namespace) and C(name)), C(stowage_eks) (C(name) and C(region)), C(stowage_gke)
+    (C(name), C(location) and C(project)), C(stowage_aks) (C(name), C(resource_group) and C(subscription)) and C(stowage_cluster_uid). These are
+    what O(hostname), O(compose), O(groups) and O(keyed_groups) can use.
   - Interpreter and connection are up to the play. The playbooks of this collection set both.
-  - Labels of clusters of the Cluster API are set by whoever may write there. What must not be chosen by them belongs into
+  - Labels of clusters of the Cluster API and of the clouds are set by whoever may write there. What must not be chosen by them belongs into
     the source's own C(labels), which win.
 extends_documentation_fragment:
   - ansible.builtin.constructed
@@ -48,8 +48,8 @@ options:
       - stowage.kubernetes.workspaces
   sources:
     description:
-      - Where clusters come from, by name. Each takes exactly one of C(kubeconfig), C(capi), C(eks) and C(clusters), and beside it C(labels),
-        C(label_patterns) and C(hostname).
+      - Where clusters come from, by name. Each takes exactly one of C(kubeconfig), C(capi), C(eks), C(gke), C(aks) and C(clusters), and beside it
+        C(labels), C(label_patterns) and C(hostname).
       - C(kubeconfig) makes a host of each context. C(paths) is a list of files, globs and folders (all files in them that are not hidden);
         relative ones begin at the inventory file. Instead of it, C(env) names a variable of the environment that holds the path. The path
         is then no variable of the hosts, for it is another in each job of AWX; set C(stowage_kubeconfig) to a lookup of the variable.
@@ -62,6 +62,18 @@ options:
         patterns. It needs C(eks:ListClusters) and the Python package boto3. C(auth) says who asks, as C(location.auth) of provider V(aws)
         does; if not set, the environment or the machine's role. It is no variable of the hosts, so set C(stowage_eks_auth) for tasks. They
         need C(eks:DescribeCluster) and an access entry in the cluster. C(endpoint) and C(ca_cert) are for an endpoint of your own.
+      - C(gke) makes a host of each cluster of Google Kubernetes Engine in C(projects) that fits C(clusters) and not C(excluded_clusters). It needs
+        C(container.clusters.list) in the projects and the Python packages google-auth and requests. C(auth) says who asks, as C(location.auth) of
+        provider V(gcp) does, with texts only; if not set, the environment, what gcloud left, or the machine's service account. It is no variable
+        of the hosts, so set C(stowage_gke_auth) for tasks. They need C(container.clusters.get) and permissions in the cluster. C(address) is a
+        part of each host's C(stowage_gke). C(endpoint) and C(ca_cert) are for an endpoint of your own. Zones that do not answer are a
+        part that cannot be read. Labels of clusters become labels.
+      - C(aks) makes a host of each cluster of Azure Kubernetes Service in C(subscriptions), which are ids, that fits C(clusters) and not
+        C(excluded_clusters). It needs C(Microsoft.ContainerService/managedClusters/read) in the subscriptions and the Python package
+        azure-identity. C(auth) says who asks, as C(location.auth) of provider V(azure) does, with a method that gets tokens; if not set, a service
+        principal of the environment. It is no variable of the hosts, so set C(stowage_aks_auth) for tasks. They need
+        C(Microsoft.ContainerService/managedClusters/listClusterUserCredential/action) and permissions in the cluster. C(address) and C(cloud) are
+        a part of each host's C(stowage_aks), C(management_endpoint) and C(ca_cert) are for an endpoint of your own. Tags become labels.
       - C(clusters) is a dictionary of clusters by name, each with C(kubeconfig), C(context), C(cluster_uid), C(labels) and, for one that is
         reached by a Secret in the cluster that these are about, C(kubeconfig_secret).
       - C(labels) are labels of all of a source's clusters, C(label_patterns) regular expressions whose named groups become labels when they
@@ -152,6 +164,23 @@ sources:
 workspaces:
   production:
     clusters: [prod-*]
+
+---
+# clouds.workspaces.yml: clusters of Google Kubernetes Engine and Azure Kubernetes Service.
+plugin: stowage.kubernetes.workspaces
+sources:
+  google:
+    gke:
+      projects: [shop-prod, shop-test]
+      address: dns
+    hostname: stowage_gke.name ~ '-' ~ stowage_gke.location
+  azure:
+    aks:
+      subscriptions: [00000000-0000-0000-0000-000000000000]
+    hostname: stowage_aks.name ~ '-' ~ stowage_aks.resource_group
+workspaces:
+  production:
+    selector: env=prod
 
 ---
 # awx.workspaces.yml: one kubeconfig of all clusters, in a file that a credential of AWX injects. With

@@ -131,7 +131,7 @@ CLUSTER: t.Final[ArgumentSpec] = {
     },
     "impersonate_user": {"type": "str"},
     "impersonate_groups": {"type": "list", "elements": "str"},
-    "cluster_auth": {"type": "str", "choices": ["kubeconfig", "capi", "eks"], "default": "kubeconfig"},
+    "cluster_auth": {"type": "str", "choices": ["kubeconfig", "capi", "eks", "gke", "aks"], "default": "kubeconfig"},
     # A reference, and nothing that would have to be masked; so is the key in it.
     "kubeconfig_secret": {
         "type": "dict",
@@ -153,6 +153,31 @@ CLUSTER: t.Final[ArgumentSpec] = {
     },
     # Checked as a location's auth is; what is secret in it is masked by its names.
     "eks_auth": {"type": "dict"},
+    "gke": {
+        "type": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "location": {"type": "str", "required": True},
+            "project": {"type": "str", "required": True},
+            "address": {"type": "str", "choices": ["auto", "public", "private", "dns"], "default": "auto"},
+            "endpoint": {"type": "str"},
+            "ca_cert": {"type": "path"},
+        },
+    },
+    "gke_auth": {"type": "dict"},
+    "aks": {
+        "type": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "resource_group": {"type": "str", "required": True},
+            "subscription": {"type": "str", "required": True},
+            "address": {"type": "str", "choices": ["auto", "public"], "default": "auto"},
+            "cloud": {"type": "str", "choices": ["public", "china", "usgovernment"]},
+            "management_endpoint": {"type": "str"},
+            "ca_cert": {"type": "path"},
+        },
+    },
+    "aks_auth": {"type": "dict"},
     "expected_cluster_uid": {"type": "str"},
 }
 

@@ -15,13 +15,19 @@ import contextlib
 import dataclasses
 import typing as t
 
+from ansible_collections.stowage.kubernetes.plugins.module_utils._cloud_options import (
+    Issue,
+    Issued,
+    checked_auth,
+    named_cluster,
+)
+from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.kubeconfig import of_cluster
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.aws import aws_credentials
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.keys import Credentials
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.sts import StsAccess
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.botocore_session import isolated_session
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.rules import check_location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_errors import classify
 from ansible_collections.stowage.kubernetes.plugins.module_utils._version import USER_AGENT
 
@@ -29,8 +35,6 @@ _PREFIX: t.Final = "k8s-aws-v1."
 _HEADER: t.Final = "x-k8s-aws-id"
 _SECONDS: t.Final = 60
 """What EKS's own tools sign for; how long the cluster takes it is the cluster's affair."""
-
-Issued = tuple[dict[str, t.Any], frozenset[str]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +63,7 @@ class EksAccess:
             raise StowageError(
                 "invalid_option", "The endpoint of EKS is not https://.", "Tokens are asked for by TLS only."
             )
-        checked = _checked_auth(auth, region)
+        checked = checked_auth("eks_auth", {"provider": "aws", "region": region}, auth)
         sts = StsAccess(region, str(checked.get("sts_endpoint") or ""), verify)
         # What the environment provides is for AWS's own endpoints.
         return cls(region, endpoint, verify, aws_credentials(checked, environ, ambient=not endpoint, sts=sts))
@@ -130,23 +134,19 @@ class EksAccess:
         return _PREFIX + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
 
 
-def eks_issue(params: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> t.Callable[[], Issued]:
+def eks_issue(params: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> Issue:
     """What gives kubeconfigs for the cluster that a module's options name: its address, and a token that is new each time.
 
     :raises StowageError: see :meth:`EksAccess.of`; ``cluster_access_invalid``.
     """
-    eks = params.get("eks")
-    if not isinstance(eks, t.Mapping):
-        hint = "Set eks: {name: …, region: …}."
-        raise StowageError("cluster_access_invalid", "cluster_auth is eks, but nothing says which cluster.", hint)
+    eks = named_cluster(params, "eks", "Set eks: {name: …, region: …}.")
     access, name = EksAccess.of(eks, params.get("eks_auth"), environ), str(eks["name"])
     described: dict[str, str] = {}
 
     def issue() -> Issued:
         if not described:
             described.update(_address(access.ask("describe_cluster", name=name), name))
-        document = _kubeconfig(name, described, access.token(name))
-        return document, access.credentials.secrets
+        return of_cluster(name, described, {"token": access.token(name)}), access.credentials.secrets
 
     return issue
 
@@ -162,25 +162,6 @@ def _address(answer: t.Mapping[str, t.Any], name: str) -> dict[str, str]:
             "Wait until it is ACTIVE.",
         )
     return {"server": str(server), "certificate-authority-data": str(authority)}
-
-
-def _kubeconfig(name: str, cluster: t.Mapping[str, str], token: str) -> dict[str, t.Any]:
-    return {
-        "current-context": name,
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-        "clusters": [{"name": name, "cluster": dict(cluster)}],
-        "users": [{"name": name, "user": {"token": token}}],
-    }
-
-
-def _checked_auth(auth: t.Mapping[str, t.Any] | None, region: str) -> dict[str, t.Any]:
-    if auth and auth.get("account"):
-        raise StowageError("invalid_option", "eks_auth takes no account.", "Leave it out.")
-    location: dict[str, t.Any] = {"provider": "aws", "bucket": "none", "region": region}
-    if auth:
-        location["auth"] = dict(auth)
-    found: dict[str, t.Any] = check_location(location).get("auth") or {}
-    return found
 
 
 def _failure(error: Exception, operation: str, name: object, region: str) -> StowageError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
+from ansible_collections.stowage.kubernetes.plugins.module_utils._cloud_options import Issue
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.access import ClusterAccess, access_secrets
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.connection import Connection
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
@@ -41,15 +42,28 @@ def reach_cluster(task: Task) -> t.Iterator[Connection]:
     """
     task.hide(access_secrets(task.params, task.environ))
     access = ClusterAccess.from_params(task.params, task.environ)
-    issue = None
-    if access.issued:  # what knows AWS is loaded for its clusters only
-        from ansible_collections.stowage.kubernetes.plugins.module_utils._eks import eks_issue
-
-        issue = eks_issue(task.params, task.environ)
-    connection = Connection.open(access, progress=task.progress, issue=issue)
+    connection = Connection.open(access, progress=task.progress, issue=_issue(task))
     task.hide(connection.secrets)
     try:
         yield connection
     finally:
         task.hide(connection.secrets)  # those of a credential that was loaded again
         connection.close()
+
+
+def _issue(task: Task) -> Issue | None:
+    """What gives the cluster's kubeconfig, where a cloud does. What knows a cloud is loaded for its clusters only."""
+    cloud = task.params.get("cluster_auth")
+    if cloud == "eks":
+        from ansible_collections.stowage.kubernetes.plugins.module_utils._eks import eks_issue
+
+        return eks_issue(task.params, task.environ)
+    if cloud == "gke":
+        from ansible_collections.stowage.kubernetes.plugins.module_utils._gke import gke_issue
+
+        return gke_issue(task.params, task.environ, task.progress.stopped)
+    if cloud == "aks":
+        from ansible_collections.stowage.kubernetes.plugins.module_utils._aks import aks_issue
+
+        return aks_issue(task.params, task.environ, task.progress.stopped)
+    return None

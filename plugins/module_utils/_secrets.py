@@ -42,8 +42,11 @@ _LINE: t.Final = re.compile(r"""(?i)(?:password|secret|token|key-data)["']?\s*[:
 _SHORTEST: t.Final = 4
 """Characters of a value that is masked on suspicion only. Of a known option, any value is masked."""
 _PARTIES: t.Final = frozenset(
-    {"location_account", "cluster_account", "controller_account", "verify_as", "eks", "eks_auth"}
-)
+    {
+        "location_account", "cluster_account", "controller_account", "verify_as",
+        "eks", "eks_auth", "gke", "gke_auth", "aks", "aks_auth",
+    }
+)  # fmt: skip
 """Options that say who logs in, each like a location's ``auth``."""
 _KUBECONFIGS: t.Final = frozenset({"kubeconfig", "kubeconfig_secret"})
 """The second is a reference, unless somebody takes it for the first."""
@@ -91,7 +94,7 @@ def _location_harmless(key: str) -> bool:
 
 
 def _party_harmless(key: str) -> bool:
-    return key in ("name", "role", "user") or _location_harmless(key)
+    return key in ("name", "role", "user", "project", "location", "address") or _location_harmless(key)
 
 
 def _kubeconfig_harmless(key: str) -> bool:

@@ -118,7 +118,7 @@ options:
         predefined C(storage.objectViewer) and C(storage.objectCreator). With O(permissions=pruner) they are needed.
     type: bool
     default: false
-  gke:
+  gke_subjects:
     description:
       - Service accounts of GKE clusters that may act as the account.
       - Google takes the same account in the same namespace of all clusters of a project for one.
@@ -249,7 +249,7 @@ EXAMPLES = r"""
     permissions: reader
     location_account:
       account: example-backup-project
-    gke:
+    gke_subjects:
       - project: example-cluster-project
         subject: stowage/restore
     impersonators:
@@ -377,7 +377,7 @@ ARGUMENTS: ArgumentSpec = {
     "controller_account": party_option(),
     "service_account": {"type": "str"},
     "custom_role": {"type": "bool", "default": False},
-    "gke": {
+    "gke_subjects": {
         "type": "list",
         "elements": "dict",
         "options": {"project": {"type": "str", "required": True}, "subject": {"type": "str", "required": True}},

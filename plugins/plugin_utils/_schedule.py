@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
+import re
 import typing as t
 
 from ansible.errors import AnsibleFilterError
@@ -15,9 +17,18 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments impo
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import schedule, triggers
 
+_LONGEST_NAME: t.Final = 52
+"""Kubernetes adds eleven characters to it for a Job."""
+
 
 def schedule_triggers(
-    definition: t.Mapping[str, t.Any], start: str, jitter: str = "", cluster: str = "", workspace: str = ""
+    definition: t.Mapping[str, t.Any],
+    start: str,
+    jitter: str = "",
+    cluster: str = "",
+    workspace: str = "",
+    *,
+    name: str = "stowage-backup",
 ) -> dict[str, t.Any]:
     """See the documentation of the filter.
 
@@ -42,4 +53,14 @@ def schedule_triggers(
         "calendars": triggers.calendars(often),
         "rrule": triggers.rrule(often, day),
         "jitter": int(schedule.jitter(longest, cluster, workspace).total_seconds()),
+        "object_name": object_name(name),
     }
+
+
+def object_name(name: str) -> str:
+    """A name as a CronJob can have it. One that had to be changed is told from others by a hash."""
+    fit = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")
+    if fit == name and len(name) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{fit[: _LONGEST_NAME - len(digest) - 1].strip('-')}-{digest}".lstrip("-")

@@ -7,24 +7,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
 import pytest
-import yaml
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.access import ClusterAccess
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.connection import Connection
 from ansible_collections.stowage.kubernetes.plugins.module_utils._eks import eks_issue
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from support.aws import allow, document
-from support.clusters import config_map, namespace
-from support.leaks import files, leaks
-from support.plays import Plays
-from testbed import Cluster, MiniStack, accounts
+from support.cloud_clusters import Fleet, authority, let_in, prepare, token_webhook
+from testbed import Cluster, MiniStack
 from testbed.ministack import WORKLOAD_ACCOUNT
 
 if t.TYPE_CHECKING:
@@ -34,7 +28,6 @@ Tree = dict[str, t.Any]
 NAME: t.Final = "prod-eks"
 SHOP: t.Final = "eks-shop"
 GROUP: t.Final = "stowage-eks"
-RBAC: t.Final = "rbac.authorization.k8s.io"
 SECRET: t.Final = "known-to-the-webhook"
 
 
@@ -73,37 +66,11 @@ class Cloud:
 
 @pytest.fixture(scope="module")
 def cloud(cluster: ClusterFactory, ministack: MiniStack, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
-    webhook = tmp_path_factory.mktemp("webhook") / "kubeconfig"
-    there = {
-        "server": ministack.token_webhook(WORKLOAD_ACCOUNT, NAME, SECRET),
-        "certificate-authority": str(ministack.ca_cert),
-    }
-    content = {
-        "current-context": "aws",
-        "contexts": [{"name": "aws", "context": {"cluster": "aws", "user": "aws"}}],
-        "clusters": [{"name": "aws", "cluster": there}],
-        "users": [{"name": "aws", "user": {}}],
-    }
-    webhook.write_text(json.dumps(content), encoding="utf-8")
-    one = cluster(
-        "eks",
-        apiserver_args=[
-            f"--authentication-token-webhook-config-file={webhook}",
-            "--authentication-token-webhook-version=v1",
-            "--authentication-token-webhook-cache-ttl=0s",
-        ],
-    )
-    accounts.ship(one)
-    binding = {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": GROUP},
-        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "stowage-backup-reader"},
-        "subjects": [{"apiGroup": RBAC, "kind": "Group", "name": GROUP}],
-    }
-    for each in (binding, namespace(SHOP), config_map(SHOP, "settings", a="b")):
-        one.api.apply(each, field_manager="test")
-    authority = yaml.safe_load(one.kubeconfig.read_text(encoding="utf-8"))["clusters"][0]["cluster"]
+    server = ministack.token_webhook(WORKLOAD_ACCOUNT, NAME, SECRET)
+    webhook = token_webhook(tmp_path_factory.mktemp("webhook"), server, ministack.ca_cert)
+    one = cluster("eks", apiserver_args=webhook)
+    prepare(one, SHOP)
+    let_in(one, "Group", GROUP)
     role = ministack.role(
         WORKLOAD_ACCOUNT, "eks", document({**allow("sts:AssumeRole"), "Principal": {"Service": "eks.amazonaws.com"}})
     )
@@ -113,7 +80,7 @@ def cloud(cluster: ClusterFactory, ministack: MiniStack, tmp_path_factory: pytes
         resourcesVpcConfig={"subnetIds": []},
         tags={
             "testbed:server": one.server,
-            "testbed:authority": authority["certificate-authority-data"],
+            "testbed:authority": authority(one),
             "testbed:secret": SECRET,
         },
     )
@@ -150,44 +117,15 @@ def test_nobody_else_gets_in(cloud: Cloud) -> None:
 
 def test_a_cluster_that_the_inventory_found_is_backed_up_and_no_secret_is_shown(cloud: Cloud, tmp_path: Path) -> None:
     options = cloud.options(cloud.reader)
-    (tmp_path / "backups").mkdir()
-    folder = tmp_path / "inventory"
-    folder.mkdir()
     there = {name: options["eks"][name] for name in ("endpoint", "ca_cert")}
     eks = {"regions": [cloud.aws.region], "auth": options["eks_auth"], "clusters": ["prod-*"], **there}
-    workspaces = {"production": {"clusters": [NAME]}}
-    document = {"plugin": "stowage.kubernetes.workspaces", "sources": {"cloud": {"eks": eks}}, "workspaces": workspaces}
-    (folder / "cloud.workspaces.yml").write_text(json.dumps(document), encoding="utf-8")
-    variables = {
-        "stowage_locations": {"primary": {"provider": "filesystem", "path": str(tmp_path / "backups")}},
-        "stowage_default_location": "primary",
-        "stowage_eks_auth": options["eks_auth"] | {"secret_key": "{{ lookup('env', 'KEY_OF_AWS') }}"},
-    }
-    (folder / "variables.yml").write_text(json.dumps({"all": {"vars": variables}}), encoding="utf-8")
-    plays = dataclasses.replace(Plays.make(tmp_path), inventory=folder)
+    auth = options["eks_auth"] | {"secret_key": "{{ lookup('env', 'KEY_OF_AWS') }}"}
+    fleet = Fleet.make(tmp_path, {"eks": eks}, {"stowage_eks_auth": auth})
     try:
-        listed = subprocess.run(
-            [sys.executable, "-m", "ansible", "inventory", "-i", str(folder), "--list"],
-            env=plays.environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        assert json.loads(listed)["production"]["hosts"] == [NAME]
-        arguments = (
-            "-e",
-            "backup_hosts=production",
-            "-e",
-            f"backup_included_namespaces={SHOP}",
-            "-e",
-            "backup_name=b1",
-        )
-        with plays.start("stowage.kubernetes.backup", *arguments, "-vvv", KEY_OF_AWS=cloud.reader[1]) as play:
-            output, _errors = play.communicate()
+        assert fleet.hosts() == [NAME]
+        code, output = fleet.back_up(SHOP, [cloud.reader[1]], KEY_OF_AWS=cloud.reader[1])
     finally:
-        plays.end()
-    assert play.returncode == 0, output
-    assert (tmp_path / f"backups/clusters/{NAME}/backups/b1/velero-backup.json").exists()
-    shown = [("the list", listed.encode()), ("the output", output.encode()), *files(plays.path)]
-    assert leaks(shown, [cloud.reader[1]]) == []
+        fleet.plays.end()
+    assert code == 0, output
+    assert fleet.has_backup(NAME)
     assert "k8s-aws-v1." not in output

@@ -278,7 +278,7 @@ def test_somebody_else_is_asked_at_google(tmp_path: Path) -> None:
     trusted = {
         "location": "primary",
         "clusters": ["prod-1"],
-        "gke": [{"project": "acme-clusters", "subject": "stowage/backup"}],
+        "gke_subjects": [{"project": "acme-clusters", "subject": "stowage/backup"}],
         "location_account": {"account": "acme-backups"},
     }
     variables = {

@@ -213,7 +213,7 @@ def test_by_impersonation_without_a_cluster(alone: World) -> None:
 
 
 def test_gke_can_be_tried_by_nobody_else(alone: World) -> None:
-    options: Tree = {"gke": [{"project": CLUSTER_PROJECT, "subject": "trust-a/backup"}]}
+    options: Tree = {"gke_subjects": [{"project": CLUSTER_PROJECT, "subject": "trust-a/backup"}]}
     trust = alone.present(**options)
     who = f"serviceAccount:{CLUSTER_PROJECT}.svc.id.goog[trust-a/backup]"
     assert alone.iam.policies[alone.email].bindings == [{"role": WORKLOAD_USER, "members": [who]}]
@@ -474,7 +474,7 @@ def test_what_is_not_ours_is_left_alone(alone: World) -> None:
             },
             "invalid_option",
         ),
-        ({"gke": [{"project": "my-project", "subject": "ns/*"}]}, "invalid_option"),
+        ({"gke_subjects": [{"project": "my-project", "subject": "ns/*"}]}, "invalid_option"),
         ({"service_account": "nobody@stowage-testbed.iam.gserviceaccount.com"}, "invalid_option"),
         ({"federation": {"issuer": "http://x", "audiences": ["a"], "subjects": ["a/b"]}}, "invalid_option"),
         ({"federation": {"issuer": "https://x", "audiences": ["a"], "subjects": ["*/b"]}}, "invalid_option"),

@@ -29,6 +29,7 @@ import threading
 import time
 import urllib.parse
 import uuid
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class Entra:
 
     `lifetime` is how many seconds its tokens live; `asked` are the requests for tokens, each with the names of its fields and
     the values of those that are no secrets; `busy` answers that many requests by 503 first. `audiences` are the services that
-    tokens are given for, and `arm` and `graph` are two of them.
+    tokens are given for, and `arm` and `graph` are two of them. `webhooks` answer requests to `/webhooks/` and their names.
     """
 
     def __init__(self, directory: Path, authority: Authority | None = None, tenant: str = "") -> None:
@@ -65,6 +66,7 @@ class Entra:
         self.asked: list[dict[str, str]] = []
         self.applications: dict[str, Application] = {}
         self.assertions = Assertions()
+        self.webhooks: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
         self.identity_header = secrets.token_hex(16)
         self._key = secrets.token_bytes(32)
         handler = type("Handler", (_Handler,), {"entra": self})
@@ -236,8 +238,11 @@ class _Handler(BaseHTTPRequestHandler):
         if parts[0].lower() in _MANAGED:
             self._manage()
             return
-        form = dict(urllib.parse.parse_qsl(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()))
-        if parts[1:] == ["oauth2", "v2.0", "token"]:
+        text = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        form = dict(urllib.parse.parse_qsl(text))
+        if parts[0] == "webhooks" and parts[-1] in self.entra.webhooks:
+            self._send(200, self.entra.webhooks[parts[-1]](json.loads(text)))
+        elif parts[1:] == ["oauth2", "v2.0", "token"]:
             self._answer(lambda: self.entra.token(parts[0], form))
         else:
             self._send(404, {"error": "not_found"})

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed import google_buckets
+from testbed.google_clusters import GoogleClusters
 from testbed.google_iam import Iam, Wrong
 from testbed.google_objects import BLOCK, UNIT, Bucket, Objects, Refused, Session, Stored, no_condition
 from testbed.google_tokens import POOL, TokenAnswer, Tokens
@@ -67,6 +68,7 @@ class GoogleServer:
         self.tokens = Tokens()
         self.objects = Objects(directory / "objects", conditions=conditions)
         self.iam = Iam(self)
+        self.clusters = GoogleClusters(self)
         self.denied: set[str] = set()
         self.conditional: set[str] = set()
         self.says_permissions = True
@@ -180,6 +182,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._caller = self.server_side.tokens.whose(authorization)
         if authorization and self._caller is None:
             raise Refused(401, "authError", "Invalid Credentials")
+        if self.server_side.clusters.has(path):
+            body = json.loads(self._body() or b"{}")
+            return _json(self.server_side.clusters.answer(self._caller, path, body))
         if path.startswith(("/v1/", "/v3/")):
             body = json.loads(self._body() or b"{}")
             path = urllib.parse.unquote(path)

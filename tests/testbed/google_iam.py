@@ -55,6 +55,7 @@ ROLES: dict[str, set[str]] = {
         *(f"storage.objects.{verb}" for verb in ("create", "delete", "get", "list", "update")),
         *(f"storage.buckets.{verb}" for verb in ("get", "getIamPolicy", "setIamPolicy")),
     },
+    "roles/container.clusterViewer": {"container.clusters.get", "container.clusters.list"},
     "roles/iam.workloadIdentityUser": _IMPERSONATE,
     "roles/iam.serviceAccountTokenCreator": _IMPERSONATE | {"iam.serviceAccounts.signBlob"},
 }
@@ -178,6 +179,12 @@ class Iam:
             return True
         bindings = [*self.buckets[bucket].bindings, *self.of_projects.get(project, [])]
         return self._granted(caller, permission, bindings, variables)
+
+    def may_in(self, caller: str | None, permission: str, project: str) -> bool:
+        """Whether a caller has a permission in a project."""
+        if caller and self.owners.get(caller) == project:
+            return True
+        return self._granted(caller, permission, self.of_projects.get(project, []), {})
 
     def _granted(self, caller: str | None, permission: str, bindings: list[Tree], variables: Tree) -> bool:
         for one in bindings:

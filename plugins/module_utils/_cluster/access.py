@@ -13,7 +13,7 @@ Where the options differ from ``kubernetes.core``, it is to keep one cluster's c
 - None set: the variables decide by the same rules (a host in them is enough), then ``KUBECONFIG`` or
   ``~/.kube/config``, then the pod's service account. (kubernetes.core tries the pod first; kubectl, as here, last.)
 
-With ``cluster_auth: eks`` none of them is set, for the cloud says where the cluster is and who may reach it.
+With ``cluster_auth`` ``eks``, ``gke`` or ``aks`` none of them is set, for the cloud says where the cluster is and who may reach it.
 With ``cluster_auth: capi`` all of this is about the management cluster, where the Secret with the cluster's own kubeconfig is.
 
 A credential among the options replaces all of the kubeconfig's. No credential is sent over plain HTTP, but to loopback.
@@ -35,6 +35,9 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import 
 
 TOKEN_FILE: t.Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 (a path)
 CA_FILE: t.Final = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
+
+CLOUDS: t.Final = ("eks", "gke", "aks")
+"""Those of ``cluster_auth`` with which a cloud gives the kubeconfig."""
 
 # Option -> the names of its variables after K8S_AUTH_; kubernetes.core's option names and its client's.
 _VARIABLES: t.Final[t.Mapping[str, tuple[str, ...]]] = {
@@ -72,7 +75,7 @@ class ClusterAccess:
     :param validate_certs: ``None`` leaves it to the kubeconfig.
     :param proxy_headers: arguments of ``urllib3.util.make_headers``.
     :param secret: where the cluster's kubeconfig is; everything else then says how to reach the cluster that has it.
-    :param issued: the cloud is asked for the kubeconfig (see ``_eks.py``).
+    :param issued: the cloud is asked for the kubeconfig (see ``_eks.py``, ``_gke.py``, ``_aks.py``).
     :param commands: whether a kubeconfig may run a command to get a credential.
     :param secrets: every value that must never be shown.
     """
@@ -121,9 +124,8 @@ class ClusterAccess:
             what to mask before calling this.
         """
         secrets = access_secrets(params, environ)
-        issued = params.get("cluster_auth") == "eks"
-        if params.get("eks") and not issued:
-            raise _kubeconfig.invalid("eks is set, but nothing says to use it.", "Set cluster_auth: eks.")
+        issued = params.get("cluster_auth") in CLOUDS
+        _check_clouds(params)
         options = _transport(params) if issued else _effective(params, environ)
         source, in_cluster = (None, False) if issued else _source(options, environ)
         access = cls(
@@ -231,12 +233,19 @@ def _effective(params: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> d
     return options
 
 
+def _check_clouds(params: t.Mapping[str, t.Any]) -> None:
+    for cloud in CLOUDS:
+        if params.get(cloud) and params.get("cluster_auth") != cloud:
+            raise _kubeconfig.invalid(f"{cloud} is set, but nothing says to use it.", f"Set cluster_auth: {cloud}.")
+
+
 def _transport(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The options that count where a cloud gives address and credential: how to get there, and whom to act as."""
     options = {name: params[name] for name in _VARIABLES if params.get(name) not in (None, "", [], {})}
     if wrong := sorted(options.keys() - _TRANSPORT):
         raise _kubeconfig.invalid(
-            f"cluster_auth is eks, and {wrong[0]} is set.", "The cloud says where the cluster is, and gives a token."
+            f"cluster_auth is {params['cluster_auth']}, and {wrong[0]} is set.",
+            "The cloud says where the cluster is, and gives a credential.",
         )
     return options
 

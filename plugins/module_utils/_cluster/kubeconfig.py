@@ -161,11 +161,16 @@ def of_one_context(documents: t.Sequence[Document], context: str | None) -> dict
     The package would read all of the files again, without libyaml, and take another context of several files than kubectl.
     """
     cluster, user = copy.deepcopy(active(documents, context))
+    return of_cluster("chosen", cluster, user)
+
+
+def of_cluster(name: str, cluster: Document, user: Document) -> dict[str, t.Any]:
+    """A kubeconfig of one cluster and one user."""
     return {
-        "current-context": "chosen",
-        "contexts": [{"name": "chosen", "context": {"cluster": "chosen", "user": "chosen"}}],
-        "clusters": [{"name": "chosen", "cluster": cluster}],
-        "users": [{"name": "chosen", "user": user}],
+        "current-context": name,
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "clusters": [{"name": name, "cluster": dict(cluster)}],
+        "users": [{"name": name, "user": dict(user)}],
     }
 
 

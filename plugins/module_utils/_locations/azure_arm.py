@@ -32,6 +32,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azur
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_json import JsonAnswer, JsonCalls
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure
 
+_MOST_PAGES: t.Final = 1000
 _ACTION: t.Final = re.compile(r"perform action '(Microsoft\.[A-Za-z]{1,40}(?:/[A-Za-z]{1,60}){1,8})'")
 
 
@@ -95,3 +96,19 @@ class ArmCalls(JsonCalls):
         action = named[1] if named else "the action"
         hint = f"Allow {action} on the storage account, as Storage Account Contributor has it (a role for data is not enough)."
         return dataclasses.replace(failure, denied=named[1] if named else "", hint=hint)
+
+    def listed(self, path: str, version: str, what: str) -> t.Iterator[dict[str, t.Any]]:
+        """All of a list, page by page.
+
+        :raises LocationError: a page cannot be had, or they do not end.
+        """
+        query: dict[str, str] = {}
+        for _page in range(_MOST_PAGES):
+            document = self.call("GET", path, version, what, query=query).document
+            yield from (one for one in document.get("value") or () if isinstance(one, dict))
+            # Only what the next page is asked for with is taken from the link: no request follows it elsewhere.
+            link = urllib.parse.urlsplit(str(document.get("nextLink") or ""))
+            query = {name: value for name, value in urllib.parse.parse_qsl(link.query) if name.lower() != "api-version"}
+            if not query:
+                return
+        raise LocationError(Failure("store_error", f"{what}: Azure's list does not end.", "Try again later."))

@@ -145,6 +145,18 @@ class AzureSettings:
             resource_group=_resource_group(str(options.get("resource_group") or "")),
         )
 
+    @classmethod
+    def of_management(cls, options: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> AzureSettings:
+        """For requests to Azure Resource Manager alone: ``cloud``, ``management_endpoint`` and ``ca_cert``.
+
+        :raises StowageError: ``invalid_option`` for what makes no sense.
+        """
+        given = str(options.get("management_endpoint") or "")
+        own = not given or is_own_management(given.rstrip("/"))
+        cloud = _cloud(str(options.get("cloud") or ""), environ if own else {})
+        management = _management(given, cloud)
+        return cls("", "", "", management, cloud, str(options.get("ca_cert") or ""), own, management)
+
 
 def account_parts(account: str) -> tuple[str, str]:
     """Tenant and subscription that ``auth.account`` demands; empty what it does not say."""

@@ -31,16 +31,15 @@ TOKEN_BYTES: t.Final = 1 << 20
 _BUCKET: t.Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
-def require_google() -> None:
+def require_google(who: str = "Locations of provider gcp need") -> None:
     """``dependency_missing`` when google-auth or requests is not there."""
     try:
         import google.auth
         import requests
     except ImportError:
         hint = "Install google-auth>=2.26.1 and requests for the Python that runs the task."
-        raise StowageError(
-            "dependency_missing", "Locations of provider gcp need the Python packages google-auth and requests.", hint
-        ) from None
+        message = f"{who} the Python packages google-auth and requests."
+        raise StowageError("dependency_missing", message, hint) from None
     del google, requests
 
 

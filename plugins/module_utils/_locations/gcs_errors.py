@@ -90,6 +90,10 @@ _WORDS: t.Final[t.Sequence[tuple[re.Pattern[str], _Verdict]]] = [
             ),
         ),
         (
+            r"SERVICE_DISABLED|accessNotConfigured",
+            ("permission_denied", "the API is not enabled in the project", "Enable it, or check the project."),
+        ),
+        (
             r"permitted customer|allowedPolicyMemberDomains",
             ("permission_denied", "an organization policy keeps identities of others out of policies", _MEMBERS),
         ),

@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import threading
 import typing as t
@@ -20,24 +19,18 @@ import urllib.parse
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_calls import DOCUMENT_BYTES
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_client import (
-    CONNECT_SECONDS,
-    READ_SECONDS,
     NoTokens,
     TokenSource,
-    read_bounded,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_errors import Refusal, classify
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.google_json import GoogleJson, Tree
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.keys import printable
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.retries import Retries
 
 SERVICES: t.Final = ("iam", "iamcredentials", "sts", "cloudresourcemanager")
 _TRIES_OF_POLICY: t.Final = 8
 _TRIES_OF_OPERATION: t.Final = 30
 _MOST_PAGES: t.Final = 50
-
-Tree = dict[str, t.Any]
 
 
 def endpoints_of(api_endpoint: str) -> dict[str, str]:
@@ -45,7 +38,7 @@ def endpoints_of(api_endpoint: str) -> dict[str, str]:
     return {name: api_endpoint or f"https://{name}.googleapis.com" for name in SERVICES}
 
 
-class GoogleApi(Retries):
+class GoogleApi(GoogleJson):
     """Google's services for identities, and policies of buckets, as one identity. Belongs to one thread.
 
     :param storage: the endpoint of Cloud Storage.
@@ -59,9 +52,7 @@ class GoogleApi(Retries):
         storage: str,
         stopped: threading.Event,
     ) -> None:
-        super().__init__(stopped)
-        self._session = session
-        self._tokens = tokens
+        super().__init__(session, tokens, stopped)
         self._endpoints = {**endpoints, "storage": storage}
 
     # service accounts
@@ -262,28 +253,8 @@ class GoogleApi(Retries):
         return found
 
     def _once(self, method: str, service: str, path: str, body: Tree | None) -> Tree:
-        url, what = self._endpoints[service] + path, f"{method} {printable(path.partition('?')[0])}"
-        try:
-            headers = self._tokens.headers(method, url)
-        except Exception as error:  # noqa: BLE001 - whatever google-auth raises becomes an error of ours
-            raise LocationError(dataclasses.replace(classify(error, what), doubt="unsent")) from None
-        try:
-            with self._session.request(
-                method,
-                url,
-                headers={**headers, "Content-Type": "application/json"},
-                data=None if body is None else json.dumps(body).encode(),
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                status, data = response.status_code, read_bounded(response, DOCUMENT_BYTES)
-        except Exception as error:  # noqa: BLE001 - whatever requests raises becomes an error of ours
-            raise LocationError(classify(error, what)) from None
-        self.note_answer({})
-        if not 200 <= status < 300:
-            raise LocationError(classify(Refusal.of(status, data), what, of_bucket=service == "storage"))
-        return _document(data, what)
+        what = f"{method} {printable(path.partition('?')[0])}"
+        return self.once(method, self._endpoints[service] + path, what, body, of_bucket=service == "storage")
 
 
 class Bearer(TokenSource):
@@ -311,16 +282,6 @@ def _may_pass(error: LocationError) -> bool:
     same numbers, and stays."""
     failure = error.failure
     return failure.code != "permission_denied" and (failure.status in {400, 409, 412} or failure.transient)
-
-
-def _document(data: bytes, what: str) -> Tree:
-    try:
-        found = json.loads(data or b"{}")
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise StowageError("store_error", f"{what}: the answer is no JSON object.", "Check what is on the way.")
-    return found
 
 
 def _quoted(text: str) -> str:

@@ -305,7 +305,7 @@ def wanted_of(params: t.Mapping[str, t.Any], request: Request, settings: GcsSett
         permissions=request.permissions,
         writes_restores=bool(params["writes_restores"]),
         custom_role=bool(params["custom_role"]),
-        gke=tuple(_gke(one) for one in params["gke"] or ()),
+        gke=tuple(_gke(one) for one in params["gke_subjects"] or ()),
         federation=_federation(params["federation"]),
         impersonators=tuple(map(gcp_policy.check_impersonator, params["impersonators"] or ())),
     )
@@ -314,15 +314,15 @@ def wanted_of(params: t.Mapping[str, t.Any], request: Request, settings: GcsSett
             f"Google allows bindings for at most {gcp_policy.MOST_CLUSTERS} clusters; make more than one trust."
         )
     if not request.absent and not (wanted.gke or wanted.federation or wanted.impersonators):
-        raise _unfit("Nobody could act as the account: set gke, federation or impersonators.")
+        raise _unfit("Nobody could act as the account: set gke_subjects, federation or impersonators.")
     if not request.absent:
         gcp_policy.bindings(wanted)
     return wanted
 
 
 def _gke(given: t.Mapping[str, t.Any]) -> tuple[str, str]:
-    project = gcp_policy.check_project("gke.project", str(given["project"]))
-    return project, gcp_policy.check_subject("gke.subject", str(given["subject"]))
+    project = gcp_policy.check_project("gke_subjects.project", str(given["project"]))
+    return project, gcp_policy.check_subject("gke_subjects.subject", str(given["subject"]))
 
 
 def _federation(given: t.Mapping[str, t.Any] | None) -> Federation | None:

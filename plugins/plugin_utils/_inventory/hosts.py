@@ -154,18 +154,23 @@ def _equal(one: Host, other: Host) -> StowageError:
     return unfit(f"{_told(other)} and {_told(one)} would both be the host {one.name}.", _TELL_APART)
 
 
+_CLOUD_PLACES: t.Final = ("region", "project", "location", "subscription", "resource_group")
+
+
 def _told(host: Host) -> str:
     """A cluster by what tells it apart."""
     found = host.variables
-    capi, eks = found.get("stowage_capi_cluster"), found.get("stowage_eks")
+    capi = found.get("stowage_capi_cluster")
+    cloud = found.get("stowage_eks") or found.get("stowage_gke") or found.get("stowage_aks")
     if capi:
         what = f"{capi['namespace']}/{capi['name']}"
-    elif eks:
-        what = f"{eks['name']} in {eks['region']}"
+    elif cloud:
+        where = [cloud[name] for name in _CLOUD_PLACES if name in cloud]
+        what = f"{cloud['name']} in {'/'.join(where)}"
     else:
         what = str(found.get("stowage_context") or host.name)
-    where = f" in {found['stowage_kubeconfig']}" if "stowage_kubeconfig" in found else ""
-    return f"{what[:80]!r}{where} (source {found['stowage_source']})"
+    file = f" in {found['stowage_kubeconfig']}" if "stowage_kubeconfig" in found else ""
+    return f"{what[:120]!r}{file} (source {found['stowage_source']})"
 
 
 def _check_groups(hosts: t.Mapping[str, Host], workspaces: t.Iterable[Workspace]) -> None:

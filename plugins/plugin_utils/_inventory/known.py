@@ -21,7 +21,7 @@ _FORMAT: t.Final = 1
 _ACCESS: t.Final = frozenset(
     {
         "stowage_cluster_auth", "stowage_kubeconfig", "stowage_context", "stowage_kubeconfig_cluster",
-        "stowage_kubeconfig_secret", "stowage_capi_cluster", "stowage_cluster_uid", "stowage_eks",
+        "stowage_kubeconfig_secret", "stowage_capi_cluster", "stowage_cluster_uid", "stowage_eks", "stowage_gke", "stowage_aks",
     }
 )  # fmt: skip
 

@@ -23,6 +23,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.refere
     checked_reference,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.cloud_parts import CLOUDS
 from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.names import (
     Patterns,
     compiled,
@@ -32,7 +33,6 @@ from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.name
 
 EVERYTHING: t.Final = Patterns(globs=("*",))
 NOTHING: t.Final = Patterns()
-_REGION: t.Final = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}")
 _VARIABLE: t.Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -59,21 +59,24 @@ class Management:
 
 
 @dataclasses.dataclass(frozen=True)
-class Regions:
-    """Clusters are those of Amazon EKS in these regions.
+class Cloud:
+    """Clusters are those that a cloud runs, in these parts of it.
 
-    :param reached: ``endpoint`` and ``ca_cert``, empty for AWS's own and the usual ones.
+    :param kind: ``eks``, ``gke`` or ``aks``.
+    :param parts: regions, projects or subscriptions.
+    :param reached: what references hold beside names, such as ``endpoint``; without what is not set.
     :param auth: who asks; the environment or the machine's role if it is empty.
     """
 
-    regions: tuple[str, ...]
+    kind: str
+    parts: tuple[str, ...]
     reached: t.Mapping[str, str]
     auth: t.Mapping[str, t.Any] = dataclasses.field(repr=False)
     chosen: Patterns
     excluded: Patterns
 
 
-Origin = Contexts | Management | Regions | tuple["Listed", ...]
+Origin = Contexts | Management | Cloud | tuple["Listed", ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,8 +218,18 @@ def _entries(value: object, place: str) -> dict[str, t.Any]:
     return {plain(key): part for key, part in value.items()}
 
 
-_ORIGINS: t.Final = ("kubeconfig", "capi", "eks", "clusters")
-_SECRET: t.Final = frozenset({"secret_key", "session_token"})
+_ORIGINS: t.Final = ("kubeconfig", "capi", *CLOUDS, "clusters")
+_SECRET: t.Final = frozenset(
+    {
+        "secret_key",
+        "session_token",
+        "credentials_json",
+        "secret",
+        "x509_certificate_password",
+        "account_key",
+        "sas_token",
+    }
+)
 
 
 def _source(name: str, value: object, hostname: object) -> Source:
@@ -250,8 +263,9 @@ def _origin(kind: str, value: object, place: str) -> Origin:
     readers: dict[str, t.Callable[[object, str], Origin]] = {
         "kubeconfig": _contexts,
         "capi": _management,
-        "eks": _regions,
     }
+    if kind in CLOUDS:
+        return _cloud(kind, value, place)
     if kind in readers:
         return readers[kind](value, place)
     return tuple(_listed(name, entry, f"{place}.{name}") for name, entry in _entries(value, place).items())
@@ -282,17 +296,25 @@ def _management(value: object, place: str) -> Management:
     )
 
 
-def _regions(value: object, place: str) -> Regions:
-    part = _Part(value, place, ("regions", "endpoint", "ca_cert", "auth", "clusters", "excluded_clusters"))
-    regions = part.texts("regions")
-    if not regions or not all(map(_REGION.fullmatch, regions)):
-        raise unfit(f"{place}.regions is no list of regions.", "Set it to [eu-west-1], for example.")
+def _cloud(kind: str, value: object, place: str) -> Cloud:
+    known = CLOUDS[kind]
+    part = _Part(value, place, (known.option, *known.reached, "auth", "clusters", "excluded_clusters"))
+    parts = part.texts(known.option)
+    if not parts or not all(map(known.pattern.fullmatch, parts)):
+        raise unfit(
+            f"{place}.{known.option} is no list of {known.option}.", f"Set it to [{known.example}], for example."
+        )
+    reached = {name: text for name in known.reached if (text := part.text(name))}
+    for name, text in reached.items():
+        if known.reached[name] and text not in known.reached[name]:
+            raise unfit(f"{place}.{name} is none of {', '.join(known.reached[name])}.")
     auth = _entries(part.values.get("auth"), f"{place}.auth")
     if not all(isinstance(one, str) for one in auth.values()):
         raise unfit(f"{place}.auth has a value that is no text.")
-    return Regions(
-        regions=regions,
-        reached={name: part.text(name) for name in ("endpoint", "ca_cert")},
+    return Cloud(
+        kind=kind,
+        parts=parts,
+        reached=reached,
         auth={name: plain(one) for name, one in auth.items()},
         chosen=part.patterns("clusters", EVERYTHING),
         excluded=part.patterns("excluded_clusters", NOTHING),

@@ -12,14 +12,14 @@ import typing as t
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory import known
 from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.capi import find_clusters
+from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.clouds import find_in_cloud
 from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.contexts import Place, find_contexts
-from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.eks import find_eks
 from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.model import Cluster, Failure, Outcome
 from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.options import (
+    Cloud,
     Contexts,
     Listed,
     Management,
-    Regions,
     Source,
 )
 
@@ -58,8 +58,8 @@ def read_source(source: Source, place: Place) -> Outcome:
         if isinstance(origin, Contexts):
             clusters, failures = find_contexts(origin, place)
             return Outcome(source, tuple(clusters), tuple(failures))
-        if isinstance(origin, Regions):
-            clusters, failures = find_eks(origin, place.environ)
+        if isinstance(origin, Cloud):
+            clusters, failures = find_in_cloud(origin, place.environ)
             return Outcome(source, tuple(clusters), tuple(failures))
         if isinstance(origin, Management):
             return Outcome(source, tuple(find_clusters(origin, place)))

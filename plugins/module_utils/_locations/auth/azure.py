@@ -147,12 +147,11 @@ def _method(auth: t.Mapping[str, t.Any]) -> str:
     return str(auth.get("method") or "service_principal")
 
 
-def require_identity() -> None:
+def require_identity(who: str = "This method of authentication needs") -> None:
     """``dependency_missing`` when azure-identity is not there, or too old to send a service account's token our way."""
     hint = "Install azure-identity>=1.18 for the Python that runs the task."
     if not installed("azure.identity"):
-        message = "This method of authentication needs the Python package azure-identity."
-        raise StowageError("dependency_missing", message, hint)
+        raise StowageError("dependency_missing", f"{who} the Python package azure-identity.", hint)
     import azure.identity
 
     version = str(azure.identity.__version__)

@@ -37,6 +37,8 @@ def kubeconfig(user: dict[str, t.Any]) -> dict[str, t.Any]:
         {"eks_auth": {"session_token": SECRET}},
         {"eks_auth": f"method=access_key secret_key={SECRET}"},
         {"eks": {"auth": {"secret_key": SECRET}}},
+        {"gke_auth": {"method": "service_account_key", "credentials_json": {"private_key": SECRET}}},
+        {"aks_auth": {"method": "service_principal", "secret": SECRET}},
         {"kubeconfig_secret": {"users": [{"user": {"token": SECRET}}]}},
         {"kubeconfig_secret": f"apiVersion: v1\nusers:\n- user: {{token: {SECRET}}}"},
         {"location": {"auth": {"secret_key": SECRET}}},
@@ -113,6 +115,8 @@ def test_harmless_words_stay_readable() -> None:
         "kubeconfig_secret": {"namespace": "prod", "name": "prod-kubeconfig", "key": "value"},
         "eks": {"name": "prod", "region": "eu-west-1", "endpoint": "https://prod.example", "ca_cert": "/etc/prod.pem"},
         "eks_auth": {"method": "assume_role", "role_arn": "arn:aws:iam::1:role/x", "access_key": "prod"},
+        "gke_auth": {"method": "impersonation", "service_account": "a@prod.example", "credentials_file": "/etc/prod"},
+        "aks_auth": {"method": "service_principal", "tenant": "prod.example", "client_id": "prod-app"},
         "location": {
             "provider": "aws",
             "bucket": "prod",
@@ -191,17 +195,20 @@ def test_every_option_that_a_spec_calls_secret_is_known_here(path: tuple[str, ..
     assert SECRET in secrets_of(params)
 
 
+_DOCUMENTS: t.Final = {"kubeconfig", "credentials_json", "session_policy", "eks_auth", "gke_auth", "aks_auth"}
+
+
 def _shown(spec: t.Mapping[str, Option], path: tuple[str, ...] = ()) -> t.Iterator[tuple[str, ...]]:
     for name, option in spec.items():
         if option.get("options"):
             yield from _shown(option["options"], (*path, name))
-        elif not option.get("no_log") and name not in {"kubeconfig", "credentials_json", "session_policy", "eks_auth"}:
+        elif not option.get("no_log") and name not in _DOCUMENTS:
             yield (*path, name)
 
 
 @pytest.mark.parametrize("path", list(_shown({**LOCATION, **CLUSTER})), ids=".".join)
 def test_what_no_spec_calls_secret_is_not_masked(path: tuple[str, ...]) -> None:
-    """The four options that are left out hold documents, of which a part is secret or nothing is."""
+    """The options that are left out hold documents, of which a part is secret or nothing is."""
     params: t.Any = "prod"
     for name in reversed(path):
         params = {name: params}
