@@ -90,6 +90,6 @@ def two_years(seed: int, now: datetime.datetime) -> list[BackupRecord]:
         phase = "PartiallyFailed" if random.random() < 0.1 else "Completed"
         uid = "uid" if ours else ""
         objects = 0 if phase != "Completed" and random.random() < 0.5 else 3
-        fields = {"ours": ours, "phase": phase, "cluster_uid": uid, "objects": objects}
+        fields: dict[str, t.Any] = {"ours": ours, "phase": phase, "cluster_uid": uid, "objects": objects}
         records.append(backup(now - YEARS + minute * HOUR / 60, **fields))
     return records
