@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
+from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import LOCATION, unfit
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.access import ClusterAccess, access_secrets
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.connection import Connection
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
@@ -23,7 +24,29 @@ def reach_location(task: Task) -> t.Iterator[Location]:
 
     :raises StowageError: ``invalid_option``, ``credentials_missing``, ``dependency_missing``, ``not_persistent``.
     """
-    location = open_location(check_location(task.params["location"]), task.environ, task.progress.stopped)
+    with _open(task, task.params["location"]) as location:
+        yield location
+
+
+@contextlib.contextmanager
+def reach_destination(task: Task) -> t.Iterator[Location]:
+    """The location of the option ``destination``, which is in no argument spec: it is checked here as that of ``location`` is.
+
+    :raises StowageError: as :func:`reach_location`.
+    """
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+    validator: t.Any = ArgumentSpecValidator  # ansible-core's, which is not annotated
+    found = validator(LOCATION).validate({"location": task.params["destination"]})
+    if found.error_messages:
+        raise unfit(f"destination: {'; '.join(found.error_messages)}"[:1000])
+    with _open(task, found.validated_parameters["location"]) as location:
+        yield location
+
+
+@contextlib.contextmanager
+def _open(task: Task, given: t.Mapping[str, t.Any]) -> t.Iterator[Location]:
+    location = open_location(check_location(given), task.environ, task.progress.stopped)
     task.hide(location.secrets())
     try:
         yield location
