@@ -14,6 +14,8 @@ options:
     description:
       - Namespaces to take. Names may hold C(*) and C(?).
       - Not set, an empty list, and the single entry V(*) mean all.
+      - If nothing that is asked for is there, the task fails with C(namespace_not_found) before anything is written. If some names
+        are missing, it ends V(PartiallyFailed), and says so first.
     type: list
     elements: str
   excluded_namespaces:

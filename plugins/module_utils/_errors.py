@@ -67,6 +67,7 @@ CODES: t.Final[t.Mapping[str, str]] = {
     "backup_ambiguous": "More than one backup could be meant.",
     "backup_foreign": "The backup was made by another tool, which has to delete it.",
     "backup_partial": "The backup ended PartiallyFailed.",
+    "namespace_not_found": "None of the namespaces that were asked for is there.",
     "archive_hostile": "The archive holds what no backup tool writes: escapes, links, or a decompression bomb.",
     "archive_unsupported": "The archive's format is not known.",
     # restores

@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
+from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import LOCATION, unfit
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cloud_options import Issue
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.access import ClusterAccess, access_secrets
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.connection import Connection
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.registry import open_location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.rules import check_location
+from ansible_collections.stowage.kubernetes.plugins.module_utils._secrets import secrets_of
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task
 
 
@@ -24,7 +26,34 @@ def reach_location(task: Task) -> t.Iterator[Location]:
 
     :raises StowageError: ``invalid_option``, ``credentials_missing``, ``dependency_missing``, ``not_persistent``.
     """
-    location = open_location(check_location(task.params["location"]), task.environ, task.progress.stopped)
+    with _open(task, task.params["location"]) as location:
+        yield location
+
+
+@contextlib.contextmanager
+def reach_other(task: Task, name: str, given: object) -> t.Iterator[Location]:
+    """A location that no argument spec has checked: it is checked here as that of the option ``location`` is.
+
+    :param name: what to call it in an error.
+    :raises StowageError: as :func:`reach_location`.
+    """
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+    validator: t.Any = ArgumentSpecValidator  # ansible-core's, which is not annotated
+    found = validator(LOCATION).validate({"location": given})
+    if found.error_messages:
+        said = "; ".join(found.error_messages)
+        # They quote values, and a secret may be in the wrong place.
+        if any(secret in said for secret in secrets_of({"location": given})):
+            said = "its options are not those of a location."
+        raise unfit(f"{name}: {said}"[:1000])
+    with _open(task, found.validated_parameters["location"]) as location:
+        yield location
+
+
+@contextlib.contextmanager
+def _open(task: Task, given: t.Mapping[str, t.Any]) -> t.Iterator[Location]:
+    location = open_location(check_location(given), task.environ, task.progress.stopped)
     task.hide(location.secrets())
     try:
         yield location

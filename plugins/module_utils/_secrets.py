@@ -58,7 +58,7 @@ def secrets_of(params: object) -> frozenset[str]:
     """Every value in a module's parameters that must not be shown, multi-line values also line by line."""
     found: set[str] = set()
     for name, value in params.items() if isinstance(params, dict) else ():
-        if name in ("location", "locations"):
+        if name in ("location", "locations", "destination"):
             found.update(_suspects(_without_names(name, value), _location_harmless))
         elif name in _PARTIES:
             found.update(_suspects(value, _party_harmless))

@@ -131,11 +131,12 @@ class Selection:
     @property
     def all_namespaces(self) -> bool:
         """Whether there is no namespace filter, neither includes nor excludes."""
-        return not self._names_namespaces and not self.excluded_namespaces
+        return not self.namespace_words and not self.excluded_namespaces
 
     @property
-    def _names_namespaces(self) -> bool:
-        return bool(self.included_namespaces or self.namespace_patterns or self.namespace_selectors)
+    def namespace_words(self) -> tuple[str, ...]:
+        """What a namespace may fit: names, globs, expressions and selectors. Empty for all."""
+        return (*self.included_namespaces, *self.namespace_patterns, *self.namespace_selectors)
 
     @property
     def exact_namespaces(self) -> bool:
@@ -167,7 +168,7 @@ class Selection:
         if self.excluded_namespaces and _any_glob(self.excluded_namespaces, name):
             return False
         return (
-            not self._names_namespaces
+            not self.namespace_words
             or _any_glob(self.included_namespaces, name)
             or any(_expression(one).fullmatch(name) for one in self.namespace_patterns)
             or (labels is not None and any(_label_selectors.matches(one, labels) for one in self.namespace_selectors))

@@ -19,7 +19,8 @@ description:
   - Backups of one selection are a series, and the rules are applied to each series for itself. A backup of a few namespaces
     takes no place of one of the whole cluster.
   - Only Completed backups take the places that O(keep_last) and the rules of periods give out. One that is not Completed
-    stays while O(keep_within) keeps it, or until a Completed one of its series is newer.
+    stays while O(keep_within) keeps it, or until a Completed one of its series is newer. The latter does not hold for one without
+    any object.
   - The time of a backup is when its capture began.
   - Whatever the rules say, these stay. The last good backup of each series; one that will be needed according to its
     C(expires_in); one that is being made, or that somebody holds by a lease; one of another cluster;

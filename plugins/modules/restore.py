@@ -30,14 +30,21 @@ options:
   backup:
     description:
       - Name of the backup.
-      - V(latest) is the newest Completed one. If the folder holds backups of different selections, O(backup_labels) has to say
-        which ones are meant.
+      - V(latest) is the newest Completed one. If the folder holds backups of different selections, O(backup_labels) or
+        O(backup_selection) has to say which ones are meant; the error lists what there is.
     type: str
     required: true
   backup_labels:
     description:
       - With O(backup=latest), only backups that have all of these labels are looked at.
     type: dict
+  backup_selection:
+    description:
+      - With O(backup=latest), only backups of this selection are looked at.
+      - V(unfiltered) is everything, without any filter. Otherwise it is the fingerprint of the selection, as
+        M(stowage.kubernetes.backup_info) returns it, or its first eight characters or more.
+    type: str
+    version_added: 0.2.0
   name:
     description:
       - Name of the restore, under which its report is kept. It must be a new one. If not set, one is made of V(restore), O(cluster),
@@ -358,6 +365,7 @@ ARGUMENTS: ArgumentSpec = {
     "cluster": {"type": "str", "required": True},
     "backup": {"type": "str", "required": True},
     "backup_labels": {"type": "dict"},
+    "backup_selection": {"type": "str"},
     "name": {"type": "str"},
     "existing_resource_policy": {"type": "str", "choices": ["none", "update"], "default": "none"},
     "restore_volumes": {"type": "str", "choices": ["own", "reuse"], "default": "own"},

@@ -29,20 +29,25 @@ options:
   run:
     description:
       - The run. All tasks of it have to say the same, so none of them makes it.
+      - Required unless O(state=pruned).
     type: str
-    required: true
   state:
     description:
       - V(started) ensures that the run is begun, with these O(clusters). A run that was begun with others is an error.
       - V(pending) says whether O(cluster) still has to be done, and writes nothing.
       - V(recorded) records the O(outcome) of one attempt of O(cluster). The last record of a cluster counts.
       - V(finished) sums up. The task fails unless all clusters did what they should.
+      - V(absent) deletes what is written about the run. Its backups stay, see O(stowage.kubernetes.backup#module:state=absent).
+      - V(pruned) deletes what is written about old runs of the workspace. One is kept for O(keep_within), as long as any backup is
+        there that its records name, and as long as there is none newer.
     type: str
     choices:
       - started
       - pending
       - recorded
       - finished
+      - absent
+      - pruned
     required: true
   clusters:
     description:
@@ -125,6 +130,16 @@ options:
       - So many clusters may have failed or be missing without O(state=finished) failing, as long as there is any that has not.
     type: int
     default: 0
+  keep_within:
+    description:
+      - With O(state=pruned), runs that were begun within this time stay. A duration such as V(90d).
+    type: str
+    default: 90d
+  location_name:
+    description:
+      - With O(state=pruned), the name that records have for O(location). A run with a backup in a location of another name stays, for nobody
+        looks there. If not set, all backups are looked for in O(location).
+    type: str
 extends_documentation_fragment:
   - stowage.kubernetes.location
   - stowage.kubernetes.attributes
@@ -183,12 +198,23 @@ EXAMPLES = r"""
     run: "4711"
     state: finished
   delegate_to: localhost
+
+- name: Forget runs of which no backup is left
+  stowage.kubernetes.workspace_run:
+    location:
+      provider: aws
+      bucket: acme-backups
+      region: eu-west-1
+    workspace: shop
+    state: pruned
+    keep_within: 180d
+  delegate_to: localhost
 """
 
 RETURN = r"""
 run:
   description: The run.
-  returned: success, and if it is not what it should be
+  returned: success, and if it is not what it should be, unless O(state=pruned)
   type: dict
   contains:
     workspace:
@@ -328,12 +354,43 @@ run:
           returned: always
           type: str
           sample: awx-node-3
+    deleted_count:
+      description: How many files went.
+      returned: O(state=absent)
+      type: int
+      sample: 21
     unexpected:
       description: Clusters that have records and were not expected, the first 100.
       returned: O(state=finished)
       type: list
       elements: str
       sample: []
+runs:
+  description: What became of the runs of the workspace.
+  returned: O(state=pruned)
+  type: dict
+  contains:
+    workspace:
+      description: The workspace.
+      returned: always
+      type: str
+      sample: shop
+    total:
+      description: How many runs there were.
+      returned: always
+      type: int
+      sample: 120
+    deleted:
+      description: The runs that went, the first 500, oldest first.
+      returned: always
+      type: list
+      elements: str
+      sample: ["4711"]
+    deleted_count:
+      description: How many went.
+      returned: always
+      type: int
+      sample: 1
 error_code:
   description: What went wrong, for programs. One of a list that only grows.
   returned: failure
@@ -357,8 +414,12 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.run
 
 ARGUMENTS: ArgumentSpec = {
     "workspace": {"type": "str", "required": True},
-    "run": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["started", "pending", "recorded", "finished"], "required": True},
+    "run": {"type": "str"},
+    "state": {
+        "type": "str",
+        "choices": ["started", "pending", "recorded", "finished", "absent", "pruned"],
+        "required": True,
+    },
     "clusters": {"type": "list", "elements": "str"},
     "owner": {"type": "str"},
     "cluster": {"type": "str"},
@@ -381,6 +442,8 @@ ARGUMENTS: ArgumentSpec = {
     },
     "allow_partial": {"type": "bool", "default": False},
     "max_failures": {"type": "int", "default": 0},
+    "keep_within": {"type": "str", "default": "90d"},
+    "location_name": {"type": "str"},
 }
 
 

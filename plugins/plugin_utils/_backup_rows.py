@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.stowage.kubernetes.plugins.plugin_utils._lines import clean, format_size
+from ansible_collections.stowage.kubernetes.plugins.plugin_utils._lines import (
+    NOTHING,
+    clean,
+    columns,
+    format_minute,
+    format_size,
+)
 
 _HEADS: t.Final = ("NAME", "CLUSTER", "PHASE", "STARTED", "OBJECTS", "SIZE", "FILTERS")
-_NOTHING: t.Final = "-"
-_GAP: t.Final = "  "
 _LONGEST: t.Final = 60
 
 
 def rows(backups: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
     """Lines that show backups as ``backup_info`` returns them, in their order; none for none."""
-    if not backups:
-        return []
-    lines = [_HEADS, *map(_cells, backups)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return [_GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return columns([_HEADS, *map(_cells, backups)]) if backups else []
 
 
 def _cells(backup: t.Mapping[str, t.Any]) -> tuple[str, ...]:
@@ -32,8 +32,8 @@ def _cells(backup: t.Mapping[str, t.Any]) -> tuple[str, ...]:
         clean(str(backup["name"])),
         clean(str(backup["cluster"])),
         clean(str(backup["phase"])),
-        str(backup["started"] or _NOTHING)[:16].replace("T", " "),
-        _NOTHING if objects is None else f"{int(objects):,}",
-        _NOTHING if size is None else format_size(int(size)),
+        format_minute(backup["started"]),
+        NOTHING if objects is None else f"{int(objects):,}",
+        NOTHING if size is None else format_size(int(size)),
         clean(filters if len(filters) <= _LONGEST else f"{filters[: _LONGEST - 3]}..."),
     )

@@ -18,6 +18,10 @@ HOST_INTERVAL: t.Final = 1.0
 JOB_INTERVAL: t.Final = 0.1
 """Seconds between two lines of one job: AWX's web socket takes 30 events a second for all of it."""
 
+NOTHING: t.Final = "-"
+"""What a table shows for what is not known."""
+
+_GAP: t.Final = "  "
 _LONGEST: t.Final = 200
 _UNITS: t.Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -55,6 +59,17 @@ def format_size(size: float) -> str:
             return f"{size:.1f} {unit}" if unit != "B" else f"{int(size)} B"
         size /= 1024
     return f"{size:.1f} {_UNITS[-1]}"
+
+
+def columns(lines: t.Sequence[t.Sequence[str]]) -> list[str]:
+    """Rows of cells as lines of text, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [_GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
+def format_minute(time: object) -> str:
+    """A time as modules return it, to the minute; a dash for none."""
+    return clean(str(time or NOTHING))[:16].replace("T", " ")
 
 
 def clean(text: str, longest: int = _LONGEST) -> str:

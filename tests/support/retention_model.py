@@ -38,7 +38,7 @@ def kept_by_model(one: BackupRecord, there: list[BackupRecord], rules: Rules, no
     if rules.within is not None and now - one.started < rules.within:
         return True
     if one.phase != "Completed":
-        return not good
+        return not good and one.objects != 0
     if len(good) < rules.at_least:
         return True
     if len(good) < rules.last:
@@ -89,5 +89,7 @@ def two_years(seed: int, now: datetime.datetime) -> list[BackupRecord]:
         ours = random.random() > 0.05
         phase = "PartiallyFailed" if random.random() < 0.1 else "Completed"
         uid = "uid" if ours else ""
-        records.append(backup(now - YEARS + minute * HOUR / 60, ours=ours, phase=phase, cluster_uid=uid))
+        objects = 0 if phase != "Completed" and random.random() < 0.5 else 3
+        fields: dict[str, t.Any] = {"ours": ours, "phase": phase, "cluster_uid": uid, "objects": objects}
+        records.append(backup(now - YEARS + minute * HOUR / 60, **fields))
     return records

@@ -87,6 +87,7 @@ def files(record: BackupRecord) -> dict[str, bytes]:
     document["status"] |= {
         "startTimestamp": record.started.isoformat(),
         "completionTimestamp": record.completed.isoformat(),
+        "progress": {"itemsBackedUp": record.objects},
     }
     found = {paths.tarball: b"x"}
     if record.ours:

@@ -16,7 +16,7 @@ UTILS: Final = Path(__file__).resolve().parents[2] / "plugins" / "module_utils"
 PACKAGE: Final = "ansible_collections.stowage.kubernetes.plugins.module_utils."
 # A room may import those of the lines below it, and the shared words.
 FLOORS: Final = (
-    {"_capture", "_restore", "_inspect", "_trust", "_report"},
+    {"_capture", "_restore", "_inspect", "_trust", "_report", "_copy"},
     {"_workspaces"},
     {"_archive"},
     {"_cluster", "_locations"},

@@ -23,6 +23,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.choose
     check_existing,
     check_identity,
     check_restorable,
+    check_selection,
     fresh,
     latest,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "check_existing",
     "check_identity",
     "check_restorable",
+    "check_selection",
     "fresh",
     "in_progress",
     "latest",

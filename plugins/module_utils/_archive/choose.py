@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record import (
@@ -20,8 +21,15 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 
+UNFILTERED: t.Final = "unfiltered"
+"""Of everything: a backup without any filter."""
+
+_SHORTEST: t.Final = 8
+_SHOWN: t.Final = 12
+_FINGERPRINT: t.Final = re.compile(rf"(velero:)?[0-9a-f]{{{_SHORTEST},64}}")
 _CLOCK_TOLERANCE: t.Final = datetime.timedelta(minutes=5)
 _NAMED: t.Final = 5
+_MOST: t.Final = 50
 _ORDER: t.Final[t.Callable[[BackupRecord], t.Any]] = lambda record: record.order  # noqa: E731 - a key function
 
 
@@ -58,13 +66,14 @@ def latest(
     records: t.Iterable[BackupRecord],
     *,
     labels: t.Mapping[str, str] | None = None,
-    fingerprint: str = "",
+    selection: str = "",
     cluster_uid: str = "",
 ) -> BackupRecord:
-    """The newest Completed backup that has all the labels, the fingerprint and the cluster, as far as they are given.
+    """The newest Completed backup that has all the labels, the selection and the cluster, as far as they are given.
 
+    :param selection: :data:`UNFILTERED`, or how the fingerprint of the selection begins.
     :raises StowageError: ``backup_not_found``; ``backup_ambiguous`` when backups of different selections or clusters are
-        there and neither labels nor a fingerprint say which.
+        there and neither labels nor the selection say which.
     """
     wanted = labels or {}
     candidates = [
@@ -72,18 +81,40 @@ def latest(
         for record in records
         if record.phase == COMPLETED
         and wanted.items() <= record.labels.items()
-        and (not fingerprint or record.fingerprint == fingerprint)
+        and _is_of(record, selection)
         and (not cluster_uid or record.cluster_uid == cluster_uid)
     ]
     if not candidates:
         raise StowageError(
             "backup_not_found",
-            "There is no Completed backup" + (" with these labels." if wanted else "."),
+            "There is no Completed backup"
+            + (" with these labels" if wanted else "")
+            + (f" of the selection {selection}." if selection else "."),
             "List what there is with backup_info, or the playbook backups.",
         )
-    if not wanted and not fingerprint:
+    if not wanted and not selection:
         _check_alike(candidates)
     return max(candidates, key=_ORDER)
+
+
+def check_selection(selection: str) -> str:
+    """What :func:`latest` takes for a selection.
+
+    :raises StowageError: ``invalid_option``.
+    """
+    if selection in ("", UNFILTERED) or _FINGERPRINT.fullmatch(selection):
+        return selection
+    raise StowageError(
+        "invalid_option",
+        f"backup_selection cannot be {selection[:80]!r}.",
+        f"Say {UNFILTERED}, or at least the first {_SHORTEST} characters of a fingerprint, as backup_info returns it.",
+    )
+
+
+def _is_of(record: BackupRecord, selection: str) -> bool:
+    if selection == UNFILTERED:
+        return not record.filters
+    return record.fingerprint.startswith(selection)
 
 
 def check_identity(records: t.Iterable[BackupRecord], cluster_uid: str, *, accept_new_identity: bool = False) -> None:
@@ -150,23 +181,49 @@ def check_restorable(record: BackupRecord) -> None:
 
 
 def _check_alike(candidates: t.Sequence[BackupRecord]) -> None:
-    by: tuple[tuple[str, t.Callable[[BackupRecord], str], t.Callable[[BackupRecord], str]], ...] = (
-        ("selections", lambda record: record.fingerprint, lambda record: record.filters or "no filter"),
-        ("clusters", lambda record: record.cluster_uid, lambda record: f"cluster {record.cluster_uid}"),
+    uids = _newest_of_each(candidates, lambda record: record.cluster_uid)
+    prints = _newest_of_each(candidates, lambda record: record.fingerprint)
+    if len(prints) > 1:
+        each = [f"{record.name} ({record.filters or 'no filter'})" for record in prints]
+        options = list(dict.fromkeys(_option(record) for record in prints))
+        hint = (
+            f"Name the backup, or say which are meant by {_listed(options, ' or ')}, or by their labels with backup_labels "
+            "(with the role: restore_backup_selection, restore_backup_labels)."
+        )
+        raise _ambiguous("selections", each, hint, candidates, {"selections": options[:_MOST]})
+    if len(uids) > 1:
+        each = [f"{record.name} (cluster {record.cluster_uid})" for record in uids]
+        hint = "Name the backup, or say by its labels (backup_labels; with the role: restore_backup_labels) which ones are meant."
+        raise _ambiguous("clusters", each, hint, candidates, {})
+
+
+def _newest_of_each(candidates: t.Iterable[BackupRecord], key: t.Callable[[BackupRecord], str]) -> list[BackupRecord]:
+    """The newest of all that have the same, newest first."""
+    newest = {key(record): record for record in sorted(candidates, key=_ORDER) if key(record)}
+    return sorted(newest.values(), key=_ORDER, reverse=True)
+
+
+def _option(record: BackupRecord) -> str:
+    """What says that backups of a record's selection are meant, to be copied."""
+    head, colon, digits = record.fingerprint.rpartition(":")
+    return f"backup_selection: {f'{head}{colon}{digits[:_SHOWN]}' if record.filters else UNFILTERED}"
+
+
+def _ambiguous(
+    what: str, each: t.Sequence[str], hint: str, candidates: t.Iterable[BackupRecord], details: t.Mapping[str, t.Any]
+) -> StowageError:
+    names = [record.name for record in sorted(candidates, key=_ORDER, reverse=True)]
+    return StowageError(
+        "backup_ambiguous",
+        f"There are backups of different {what}. The newest of each: {_listed(each, '; ')}.",
+        hint,
+        details={"backups": names[:_MOST], **details},
     )
-    for what, key, described in by:
-        # The newest of each, newest first.
-        newest = {key(record): record for record in sorted(candidates, key=_ORDER) if key(record)}
-        shown = sorted(newest.values(), key=_ORDER, reverse=True)
-        if len(shown) > 1:
-            each = "; ".join(f"{record.name} ({described(record)})" for record in shown[:_NAMED])
-            more = f"; and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
-            raise StowageError(
-                "backup_ambiguous",
-                f"There are backups of different {what}. The newest of each: {each}{more}.",
-                "Name the backup, or say by its labels (backup_labels; with the role: restore_backup_labels) which ones are meant.",
-                details={"backups": [record.name for record in sorted(candidates, key=_ORDER, reverse=True)][:50]},
-            )
+
+
+def _listed(words: t.Sequence[str], gap: str) -> str:
+    more = [f"and {len(words) - _NAMED} more"] if len(words) > _NAMED else []
+    return gap.join([*words[:_NAMED], *more])
 
 
 def _names(records: t.Sequence[BackupRecord]) -> str:

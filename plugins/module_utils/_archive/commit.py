@@ -41,6 +41,7 @@ __all__ = [
     "Messages",
     "Sidecars",
     "commit",
+    "commit_bytes",
     "velero_backup",
     "write_manifest",
     "write_sidecars",
@@ -68,9 +69,24 @@ def commit(
     :raises StowageError: ``backup_exists``: another's backup is there. ``backup_not_found``: the backup was deleted
         meanwhile. ``outcome_unknown``: the store does not say; clean nothing up. Others: refused, nothing is there.
     """
+    commit_bytes(location, paths, reservation, encode(document), wait=wait)
+
+
+def commit_bytes(
+    location: Location,
+    paths: BackupPaths,
+    reservation: Reservation,
+    data: bytes,
+    *,
+    wait: t.Callable[[float], object] = time.sleep,
+) -> None:
+    """The same with the bytes of ``velero-backup.json``, which may be those of another location's: a copy has the same.
+
+    :raises StowageError: as :func:`commit`.
+    """
     if not is_held(location, paths, reservation):
         raise _deleted(paths)
-    _create(location, paths, reservation, encode(document), wait)
+    _create(location, paths, reservation, data, wait)
     if _is_deleted(location, paths, reservation):
         raise _deleted(paths)
 
@@ -110,10 +126,10 @@ def _create(
             in_doubt = True
         else:
             return
-        found = _capture_id(location, paths)
-        if found == reservation.capture_id:
+        there = _read(location, paths)
+        if there is not None and (there == data or _capture_id(there) == reservation.capture_id):
             return
-        if found is not None:
+        if there is not None:
             raise StowageError(
                 "backup_exists",
                 f"Another backup {paths.backup} of {paths.cluster} was made meanwhile.",
@@ -129,12 +145,16 @@ def _create(
     )
 
 
-def _capture_id(location: Location, paths: BackupPaths) -> str | None:
-    """Whose backup is there: a capture's id, empty for what is not ours, ``None`` if there is none or none can be seen."""
+def _read(location: Location, paths: BackupPaths) -> bytes | None:
+    """What is there; ``None`` if there is none or none can be seen."""
     try:
-        data = location.read(paths.velero_backup, limit=limits.MAX_VELERO_BACKUP)
+        return location.read(paths.velero_backup, limit=limits.MAX_VELERO_BACKUP)
     except StowageError:
         return None
+
+
+def _capture_id(data: bytes) -> str:
+    """Whose backup it is: a capture's id, empty for what is not ours."""
     try:
         found = json.loads(data)["metadata"]["annotations"][CAPTURE_ID]
     except (ValueError, KeyError, TypeError, RecursionError):

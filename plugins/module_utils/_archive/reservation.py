@@ -61,17 +61,24 @@ class Reservation:
 
 
 def reserve(
-    location: Location, paths: BackupPaths, now: datetime.datetime, lifetime: datetime.timedelta, *, host: str = ""
+    location: Location,
+    paths: BackupPaths,
+    now: datetime.datetime,
+    lifetime: datetime.timedelta,
+    *,
+    host: str = "",
+    capture_id: str = "",
 ) -> Reservation:
     """Reserve the name of a new backup. Of several callers exactly one succeeds.
 
     :param now: the store's clock.
     :param lifetime: after which the capture may be taken for dead.
+    :param capture_id: that of the backup that is copied; a new one if empty.
     :raises StowageError: ``backup_exists``, ``backup_in_progress``, and location errors.
     """
     if next(iter(location.list(paths.folder)), None) is not None:
         raise _taken(location, paths, now)
-    reservation = Reservation(secrets.token_hex(16), paths.backup, now, now + lifetime, host)
+    reservation = Reservation(capture_id or secrets.token_hex(16), paths.backup, now, now + lifetime, host)
     try:
         create_once(location, paths.reservation, reservation.to_json())
     except StowageError as error:

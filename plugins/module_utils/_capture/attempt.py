@@ -18,6 +18,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.limits
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.manifest import KindRecord
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture import crds
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.ahead import begun
+from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.asked import one_by_one
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.consistency import Course, Outcome
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.intake import Intake
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.lists import Order, Pages, listing
@@ -32,8 +33,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.survey
     look_again,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.tasks import Task, Tasks
-from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.connection import ApiStatusError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.listing import Page, cut
+from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.listing import Page
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._kinds import Kind
 
@@ -232,14 +232,7 @@ class Attempt:
 
     def _by_name(self, target: Target, outcome: Outcome) -> Pages:
         """Namespaces that may be read but not listed. Reads of single objects cannot be pinned."""
-        for name in sorted(target.namespaces or ()):
-            try:
-                body = self._conn.request("GET", target.kind.path(name=name)).body
-            except ApiStatusError as error:
-                if error.status == 404:
-                    continue
-                raise
-            page = cut(b'{"metadata":{},"items":[' + body + b"]}", target.kind)
+        for page in one_by_one(self._conn, target):
             outcome.revisions.update(item.revision for item in page.items)
             yield page
 

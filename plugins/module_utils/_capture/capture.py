@@ -27,12 +27,13 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.layout
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.reservation import Reservation, reserve
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.writer import ArchiveSummary, ArchiveWriter
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture import documents, report
+from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.asked import read_namespaces
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.attempt import Attempt
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.consistency import StartOver
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.findings import Findings
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.options import CaptureOptions
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.result import BackupResult
-from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.survey import Survey, survey
+from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.survey import NAMESPACES, Survey, survey
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.identity import (
     ClusterIdentity,
     cluster_identity,
@@ -54,8 +55,8 @@ _REFUSED: t.Final = frozenset({"permission_denied", "quota", "locked", "credenti
 def capture(conn: Connection, location: Location, options: CaptureOptions, progress: Progress) -> BackupResult:
     """Capture a cluster.
 
-    :raises StowageError: no backup was made. ``cluster_forbidden`` names all missing permissions, before anything was
-        written. After the reservation, ``details["leftovers"]`` are keys that could not be taken away. With
+    :raises StowageError: no backup was made. ``cluster_forbidden`` names all missing permissions, and ``namespace_not_found``
+        namespaces, before anything was written. After the reservation, ``details["leftovers"]`` are keys that could not be taken away. With
         ``outcome_unknown`` the backup may be there, and then it is whole.
     """
     run = _Run(conn, location, options, progress)
@@ -85,13 +86,15 @@ class _Run:
         self._reservation: Reservation
 
     def look(self) -> Survey:
-        """Survey the cluster; nothing is written before that is done and nothing is missing."""
+        """Survey the cluster; nothing is written before that is done, nothing is missing, and there is what was asked for."""
         self._progress.report("capture", "discovery")
         with self._timed("survey"):
             self._identity = cluster_identity(self._conn)
             found = survey(self._conn, self._options.selection, self._options.ignored_api_groups)
         if found.unmet:
             raise forbidden_error(sorted(found.unmet))
+        if self._options.selection.namespace_words:
+            read_namespaces(self._conn, self._options.selection, found.targets[NAMESPACES], self._options.cluster)
         return found
 
     def reserve(self) -> None:

@@ -51,6 +51,16 @@ class Namespaces:
             self.wanted.append(name)
 
     @property
+    def known(self) -> frozenset[str]:
+        """The names of all that were noted."""
+        return frozenset(self._noted)
+
+    @property
+    def nothing_fits(self) -> bool:
+        """Whether namespaces are asked for, and none that there is fits."""
+        return bool(self._selection.namespace_words) and not (self.wanted or self.labelled or self.ending)
+
+    @property
     def all_admitted(self) -> bool:
         """Whether :meth:`admits` is true for every namespace."""
         return self._selection.all_namespaces and not self.labelled and not self.ending

@@ -12,8 +12,8 @@ import time
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.layout import BackupPaths
+from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.asked import read_namespaces
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.findings import Findings
-from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.namespaces import Namespaces
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.options import CaptureOptions
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.report import report_namespaces, report_survey
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.result import (
@@ -22,9 +22,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.result
     largest,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.survey import NAMESPACES, Target, survey
-from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.connection import ApiStatusError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.identity import cluster_identity
-from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.listing import Page, cut, pages, probe
+from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.listing import probe
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.permissions import forbidden_error
 
 if t.TYPE_CHECKING:
@@ -43,7 +42,8 @@ def plan_capture(conn: Connection, options: CaptureOptions, progress: Progress) 
     patterns or labels they are those of the whole cluster, and so upper bounds. ``raw_size`` is a guess from one object of
     each kind. Cluster-scoped objects that come along with others are not counted.
 
-    :raises StowageError: what the capture would fail with before its first page, ``cluster_forbidden`` above all.
+    :raises StowageError: what the capture would fail with before its first page: ``cluster_forbidden`` above all, and
+        ``namespace_not_found``.
     """
     BackupPaths(options.cluster, options.name)  # checks the names
     begun, requests = time.monotonic(), conn.requests
@@ -53,13 +53,15 @@ def plan_capture(conn: Connection, options: CaptureOptions, progress: Progress) 
     found = survey(conn, options.selection, options.ignored_api_groups)
     if found.unmet:
         raise forbidden_error(sorted(found.unmet))
+    namespaces = read_namespaces(conn, options.selection, found.targets[NAMESPACES], options.cluster)
     findings = Findings()
+    if namespaces is not None:
+        report_namespaces(namespaces, options.selection, findings)
     report_survey(found, findings, options.selection)
     targets = [found.targets[resource] for resource in found.selected]
     incomplete = {each.kind.resource: problem for each in targets if (problem := _problem(each))}
     for resource, problem in incomplete.items():
         findings.error(f"{resource} would not be complete: {problem}")
-    _report_namespaces(conn, options.selection, found.targets[NAMESPACES], findings)
     counts = _counts(conn, options.selection, targets)
     return BackupResult(
         name=options.name,
@@ -97,31 +99,6 @@ def _problem(target: Target) -> str:
     if target.missing:
         return "discovery names it, but its API answers that there is no such resource"
     return target.problem or (target.unavailable and f"its API answered {target.unavailable}")
-
-
-def _report_namespaces(conn: Connection, selection: Selection, target: Target, findings: Findings) -> None:
-    """Say which namespaces the capture would miss, by the same rules."""
-    if selection.all_namespaces:
-        return
-    namespaces = Namespaces(selection)
-    for page in _pages(conn, selection, target):
-        for item in page.items:
-            namespaces.note(item)
-    report_namespaces(namespaces, selection, findings)
-
-
-def _pages(conn: Connection, selection: Selection, target: Target) -> t.Iterator[Page]:
-    if target.namespaces is None and not selection.exact_namespaces:
-        yield from pages(conn, target.kind, size_hint=target.size_hint)
-        return
-    for name in selection.included_namespaces:
-        try:
-            body = conn.request("GET", target.kind.path(name=name)).body
-        except ApiStatusError as error:
-            if error.status != 404:
-                raise
-        else:
-            yield cut(b'{"metadata":{},"items":[' + body + b"]}", target.kind)
 
 
 def _counts(conn: Connection, selection: Selection, targets: t.Sequence[Target]) -> dict[str, int]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.stowage.kubernetes.plugins.module_utils import _misspelt as misspelt
+
 if t.TYPE_CHECKING:
     from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.writer import ArchiveSummary
     from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.attempt import Attempt
@@ -21,8 +23,10 @@ _SHOWN_NAME: t.Final = 40
 
 def report_namespaces(namespaces: Namespaces, selection: Selection, findings: Findings) -> None:
     """Say which namespaces a selection names or means and does not get: an empty backup must not look like a good one."""
+    # In no scope of their own, so that they are said before all else.
     for name in namespaces.absent():
-        findings.error(f"The namespace {name} is included by its name and does not exist.", namespace=name)
+        hint = misspelt.meant([name], namespaces.known)
+        findings.error(f"The namespace {name} is included by its name and does not exist. {hint}".rstrip())
     for name in namespaces.ending:
         tell = findings.error if name in selection.included_namespaces else findings.warn
         tell(f"The namespace {name} is being deleted and was not captured.", namespace=name)

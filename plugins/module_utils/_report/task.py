@@ -6,14 +6,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import os
 import typing as t
 
-from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import LOCATION, unfit
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._reach import reach_location
+from ansible_collections.stowage.kubernetes.plugins.module_utils._reach import reach_other
 from ansible_collections.stowage.kubernetes.plugins.module_utils._report import (
     as_html,
     as_json,
@@ -72,27 +70,11 @@ def make_report(task: Task) -> Result:
     return result
 
 
-def _checked(given: object) -> Result:
-    """A location's options, as the option ``location`` of other modules has them.
-
-    :raises StowageError: ``invalid_option``.
-    """
-    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
-    validator: t.Any = ArgumentSpecValidator  # ansible-core's, which is not annotated
-    checked = validator(LOCATION).validate({"location": given})
-    if checked.error_messages:
-        # A message may quote a value, and a value may be a secret in the wrong place.
-        raise unfit("Its options are not those of a location.")
-    found: Result = checked.validated_parameters["location"]
-    return found
-
-
 def _look(task: Task, name: str, given: object, wanted: Wanted) -> FoundLocation:
     """What a location holds, or why it could not be read, which stands in no other's way."""
     task.progress.check()
     try:
-        with reach_location(dataclasses.replace(task, params={"location": _checked(given)})) as location:
+        with reach_other(task, f"locations.{name}", given) as location:
             return collect(location, name, wanted, task.progress.check)
     except StowageError as error:
         if error.code in ("interrupted", "dependency_missing"):

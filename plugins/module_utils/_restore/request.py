@@ -42,12 +42,14 @@ def restore_backup(task: Task) -> Result:
     parse_wait(params["lease_wait"])
     selection = Selection.from_params(params)
     labels = check_labels("backup_labels", params["backup_labels"] or {})
-    if labels and params["backup"] != LATEST:
+    of_selection = catalog.check_selection(params["backup_selection"] or "")
+    if (labels or of_selection) and params["backup"] != LATEST:
+        option = "backup_labels" if labels else "backup_selection"
         raise StowageError(
-            "invalid_option", "backup_labels chooses among backups, but one is named.", "Say backup: latest."
+            "invalid_option", f"{option} chooses among backups, but one is named.", "Say backup: latest."
         )
     with reach_location(task) as location, reach_cluster(task) as connection:
-        record = choose_backup(location, params["cluster"], params["backup"], labels)
+        record = choose_backup(location, params["cluster"], params["backup"], labels, of_selection)
         options = RestoreOptions(
             record=record,
             name=params["name"] or layout.make_name(_PREFIX, params["cluster"], location.now()),
@@ -113,8 +115,12 @@ def _leases(
         yield reading, working
 
 
-def choose_backup(location: Location, cluster: str, backup: str, labels: t.Mapping[str, str]) -> BackupRecord:
+def choose_backup(
+    location: Location, cluster: str, backup: str, labels: t.Mapping[str, str], selection: str = ""
+) -> BackupRecord:
     """The backup that is meant, whole.
+
+    :param selection: as :func:`catalog.latest` takes it.
 
     :raises StowageError: ``backup_not_found``, ``backup_ambiguous``, ``backup_in_progress``, ``backup_damaged``,
         ``backup_unusable``, and location errors.
@@ -123,7 +129,7 @@ def choose_backup(location: Location, cluster: str, backup: str, labels: t.Mappi
         records = catalog.list_backups(location, cluster)
         if not records:
             raise _no_backups(location, cluster)
-        return catalog.latest(records, labels=labels)
+        return catalog.latest(records, labels=labels, selection=selection)
     record = catalog.read_backup(location, cluster, backup)
     catalog.check_restorable(record)
     return record

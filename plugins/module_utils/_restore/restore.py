@@ -45,7 +45,12 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.outcom
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.owners import OwnerTable
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.plan import Planner
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.report import Report, location_refuses
-from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.scope import Scope, find_scope
+from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.scope import (
+    Scope,
+    check_namespaces,
+    find_scope,
+    held_namespaces,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.volumes import Volumes
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.write import ObjectWriter
 from ansible_collections.stowage.kubernetes.plugins.module_utils._selection import Selection
@@ -152,17 +157,16 @@ class _Run:
         self._engine: Engine | None = None
 
     def _check_selection(self, reader: BackupReader) -> None:
-        """A restore of nothing must not look like a good one."""
+        """A restore of nothing must not look like a good one.
+
+        :raises StowageError: ``namespace_not_found``.
+        """
         selection = self._options.selection
         unmatched = selection.unmatched_resources(reader.kinds)
         if unmatched:
             self._report.warn(f"The backup holds nothing of: {', '.join(unmatched)}.")
-        held = {block.namespace for block in reader.blocks}
-        held |= {
-            entry.name for kind in reader.kinds if kind.resource == order.NAMESPACES for entry in reader.entries(kind)
-        }
-        for name in selection.unmatched_namespaces(held):
-            self._report.error(f"The namespace {name} is included by its name, and the backup does not hold it.")
+        for text in check_namespaces(held_namespaces(reader), selection, self._options.record.name):
+            self._report.error(text)
 
     def _may_want(self, kind: Kind) -> bool:
         """Whether the restore would bring objects of a kind if the backup held them."""
@@ -174,7 +178,7 @@ class _Run:
     def prepare(self, reader: BackupReader, scope: Scope, *, own_cluster: bool) -> None:
         """Find what keeps the restore from working.
 
-        :raises StowageError: ``cluster_forbidden``, ``restore_exists``, ``invalid_option``.
+        :raises StowageError: ``namespace_not_found``, ``cluster_forbidden``, ``restore_exists``, ``invalid_option``.
         """
         if self._diff is not None:
             self._diff.open()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.stowage.kubernetes.plugins.module_utils import _misspelt as misspelt
 from ansible_collections.stowage.kubernetes.plugins.module_utils._kinds import Kind
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import follow, order
 
@@ -60,6 +61,29 @@ class Scope:
     def total(self) -> int:
         """At most so many objects."""
         return sum(part.count for part in self.parts)
+
+
+def held_namespaces(reader: BackupReader) -> frozenset[str]:
+    """The namespaces of which a backup holds anything."""
+    held = {block.namespace for block in reader.blocks} - {""}
+    for kind in reader.kinds:
+        if kind.resource == order.NAMESPACES:
+            held |= {entry.name for entry in reader.entries(kind)}
+    return frozenset(held)
+
+
+def check_namespaces(held: frozenset[str], selection: Selection, backup: str) -> list[str]:
+    """Make sure that a selection of namespaces leaves any of those that a backup holds. Pure.
+
+    :return: what is to be said of those that it does not hold, one sentence each.
+    :raises StowageError: ``namespace_not_found``: it holds none of them.
+    """
+    if selection.namespace_words and not any(selection.wants_namespace(name) for name in held):
+        raise misspelt.no_namespace(selection, held, f"The backup {backup}")
+    return [
+        f"The namespace {name} is included by its name, and the backup does not hold it. {misspelt.meant([name], held)}".rstrip()
+        for name in selection.unmatched_namespaces(held)
+    ]
 
 
 def find_scope(reader: BackupReader, selection: Selection) -> Scope:

@@ -155,7 +155,8 @@ def _reasons(
     for option, count, form in _PERIODS:
         yield from _places(good, f"keep_{option}", count(rules), form, rules.zone)
     for record in newest_first:
-        if record.phase != COMPLETED and not (good and good[0].order > record.order):
+        # One that holds nothing is good for nothing, and nobody may ever make a better one of a selection that was misspelt.
+        if record.phase != COMPLETED and record.objects != 0 and not (good and good[0].order > record.order):
             yield record, "Nothing good of its selection is newer."
 
 

@@ -6,27 +6,34 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import datetime
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.create import create_once
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.delete import BATCH
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.shown import printable
-from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import unfit
+from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import parse_duration, unfit
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._reach import reach_location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import recording, runs
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import (
+    recording,
+    run_files,
+    run_pruning,
+    runs,
+)
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.names import check_workspace
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import Expected, RunPaths
-
-if t.TYPE_CHECKING:
-    from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
 
 Result = dict[str, t.Any]
 
-_REQUESTS: t.Final = 16
 _SHOWN: t.Final = 500
-_NEEDED: t.Final = {"started": "clusters", "pending": "cluster", "recorded": "cluster"}
+_NEEDED: t.Final = {
+    "started": ("run", "clusters"),
+    "pending": ("run", "cluster"),
+    "recorded": ("run", "cluster", "outcome"),
+}
 
 
 def run_workspace(task: Task) -> Result:
@@ -36,23 +43,20 @@ def run_workspace(task: Task) -> Result:
         location errors.
     :raises TaskFailedError: ``run_partial``, ``run_failed``, with the sum.
     """
-    params = task.params
-    paths = RunPaths(params["workspace"], params["run"])
-    state = params["state"]
-    needed = _NEEDED.get(state)
-    if needed and not params[needed]:
-        raise unfit(f"state: {state} needs {needed}.")
+    params, state = task.params, task.params["state"]
+    for option in _NEEDED.get(state, ("run",) if state != "pruned" else ()):
+        if not params[option]:
+            raise unfit(f"state: {state} needs {option}.")
     if params["cluster"]:
         runs.check_cluster(params["cluster"])
-    if state == "recorded" and not params["outcome"]:
-        raise unfit("state: recorded needs outcome.")
+    if state == "pruned":
+        return _prune(task, check_workspace(params["workspace"]), parse_duration("keep_within", params["keep_within"]))
+    paths = RunPaths(params["workspace"], params["run"])
     clusters = runs.check_clusters(params["clusters"]) if state == "started" else ()
     with reach_location(task) as location:
         if state == "started":
             return _start(task, location, paths, clusters)
-        if state == "finished":
-            return _finish(task, location, paths)
-        return (_ask if state == "pending" else _record)(task, location, paths)
+        return _STATES[state](task, location, paths)
 
 
 _LONG_AGO: t.Final = datetime.timedelta(hours=24)
@@ -65,7 +69,7 @@ def _head(paths: RunPaths) -> Result:
 
 def _start(task: Task, location: Location, paths: RunPaths, clusters: tuple[str, ...]) -> Result:
     wanted = Expected(clusters, location.now(), printable(task.params["owner"] or "", 253))
-    there = _expected(location, paths)
+    there = run_files.read_expected(location, paths)
     changed = there is None
     if there is None and not task.check:
         try:
@@ -73,7 +77,7 @@ def _start(task: Task, location: Location, paths: RunPaths, clusters: tuple[str,
         except StowageError as error:
             if error.code != "key_exists":
                 raise
-            there, changed = _expected(location, paths), False
+            there, changed = run_files.read_expected(location, paths), False
     if there is not None and there.clusters != clusters:
         raise _other_clusters(paths, there, clusters)
     now = there or wanted
@@ -104,16 +108,6 @@ def _other_clusters(paths: RunPaths, there: Expected, clusters: tuple[str, ...])
     )
 
 
-def _expected(location: Location, paths: RunPaths) -> Expected | None:
-    try:
-        data = location.read(paths.expected, limit=runs.MAX_EXPECTED)
-    except StowageError as error:
-        if error.code == "key_not_found":
-            return None
-        raise
-    return runs.read_expected(data, paths)
-
-
 def _ask(task: Task, location: Location, paths: RunPaths) -> Result:
     last = recording.last_record(location, paths, task.params["cluster"])
     pending = not recording.is_done(last, allow_partial=task.params["allow_partial"])
@@ -131,22 +125,19 @@ def _record(task: Task, location: Location, paths: RunPaths) -> Result:
 
 
 def _finish(task: Task, location: Location, paths: RunPaths) -> Result:
-    expected = _expected(location, paths)
+    expected = run_files.read_expected(location, paths)
     if expected is None:
         raise StowageError(
             "run_not_found",
             f"{location.describe()} has no run {paths.run} of {paths.workspace}.",
             "A run begins with state: started (the playbook workspace_start).",
         )
-    last = runs.attempts(_keys(location, paths), paths)
-    asked = [(one, last[one]) for one in expected.clusters if one in last]
-    with concurrent.futures.ThreadPoolExecutor(_REQUESTS, "records") as pool:
-        records = list(pool.map(lambda each: recording.read_record(location, paths, *each), asked))
+    keys = list(_keys(location, paths))
     found = runs.sum_up(
         expected,
-        {one.cluster: one for one in records},
+        run_files.read_records(location, paths, keys, frozenset(expected.clusters)),
         allow_partial=task.params["allow_partial"],
-        unexpected=last,
+        unexpected=runs.attempts(keys, paths),
     )
     return _judge(task, paths, expected, found)
 
@@ -188,3 +179,65 @@ def _judge(task: Task, paths: RunPaths, expected: Expected, found: runs.Sum) -> 
     code = "run_failed" if found.phase == runs.FAILED else "run_partial"
     hint = "Run it again by the same name: only what is missing or failed is done."
     raise TaskFailedError(StowageError(code, message, hint), result)
+
+
+def _absent(task: Task, location: Location, paths: RunPaths) -> Result:
+    """The records of a run go, ``expected.json`` first: without it there is no run."""
+    keys = list(_keys(location, paths))
+    doomed = [key for key in (paths.expected,) if key in keys] + [key for key in keys if key != paths.expected]
+    if not task.check:
+        _delete(location, doomed[:1])
+        _delete(location, doomed[1:])
+    result: Result = {"changed": bool(doomed), "run": _head(paths) | {"deleted_count": len(doomed)}}
+    if task.diff:
+        result["diff"] = {"before": "".join(f"{key}\n" for key in doomed[:_SHOWN]), "after": ""}
+    return result
+
+
+def _delete(location: Location, keys: t.Sequence[str]) -> None:
+    """:raises StowageError: with the code of the first key that could not be deleted."""
+    for start in range(0, len(keys), BATCH):
+        if failures := location.delete(keys[start : start + BATCH]):
+            first = failures[0]
+            raise StowageError(
+                first.code, f"{len(failures)} files of runs could not be deleted: {first.key}: {first.message}"
+            )
+
+
+def _prune(task: Task, workspace: str, keep: datetime.timedelta) -> Result:
+    with reach_location(task) as location:
+        place = task.params["location_name"] or ""
+        fates = run_pruning.find_old(location, workspace, before=location.now() - keep, place=place)
+        doomed = [one.folder for one in fates if not one.reason]
+        for folder in doomed:
+            task.progress.check()
+            if not task.check:
+                _delete(location, [folder.paths.expected])
+                _delete(location, folder.keys)
+    names = [one.paths.run for one in doomed]
+    result: Result = {
+        "changed": bool(doomed),
+        "runs": {
+            "workspace": workspace,
+            "total": len(fates),
+            "deleted": names[:_SHOWN],
+            "deleted_count": len(names),
+        },
+    }
+    if task.diff:
+        lines = [
+            (one.folder.paths.run, f"{one.folder.paths.run}: {one.reason}".rstrip(": ")) for one in fates[-_SHOWN:]
+        ]
+        result["diff"] = {
+            "before": "".join(f"{line}\n" for _name, line in lines),
+            "after": "".join(f"{line}\n" for name, line in lines if name not in names),
+        }
+    return result
+
+
+_STATES: t.Final[t.Mapping[str, t.Callable[[Task, Location, RunPaths], Result]]] = {
+    "pending": _ask,
+    "recorded": _record,
+    "finished": _finish,
+    "absent": _absent,
+}

@@ -219,7 +219,7 @@ def test_the_role_workspace_documents_its_variables() -> None:
     never = {"state", "name", "max_age", "velero_expiration"}
     assert given == spec("backup").keys() - never
     given = _module_task(_role("workspace", "tasks/restore_cluster.yml"), f"{PREFIX}restore").keys()
-    assert given == spec("restore").keys() - {"backup_labels", "name", "diff_path", "report_dir"}
+    assert given == spec("restore").keys() - {"backup_labels", "backup_selection", "name", "diff_path", "report_dir"}
 
 
 def test_the_results_of_report_are_documented() -> None:

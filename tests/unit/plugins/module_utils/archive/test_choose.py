@@ -18,6 +18,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.catalo
     fresh,
     latest,
 )
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.choose import check_selection
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 
 NOW: t.Final = datetime.datetime(2026, 11, 2, 12, tzinfo=datetime.UTC)
@@ -80,16 +81,25 @@ def test_the_latest_is_the_newest_completed() -> None:
 
 
 def test_different_selections_are_not_mixed() -> None:
+    shop = "velero:0123456789abcdef"
     records = [
         record("all", DAY, labels={"team": "a"}),
-        record("shop", fingerprint="shop", filters="includedNamespaces: shop", labels={"team": "b"}),
+        record("shop", fingerprint=shop, filters="includedNamespaces: shop", labels={"team": "b"}),
     ]
     with pytest.raises(StowageError) as caught:
         latest(records)
     assert caught.value.code == "backup_ambiguous"
-    assert caught.value.details == {"backups": ["shop", "all"]}
+    assert caught.value.details == {
+        "backups": ["shop", "all"],
+        "selections": ["backup_selection: velero:0123456789ab", "backup_selection: unfiltered"],
+    }
+    assert "meant by backup_selection: velero:0123456789ab or backup_selection: unfiltered, or" in caught.value.hint
     assert "The newest of each: shop (includedNamespaces: shop); all (no filter)." in caught.value.message
-    assert latest(records, fingerprint="print").name == "all"
+    assert latest(records, selection="unfiltered").name == "all"
+    assert latest(records, selection="print").name == "all"
+    assert latest(records, selection="velero:0123456789ab").name == "shop"
+    with pytest.raises(StowageError, match=r"no Completed backup of the selection 00000000\."):
+        latest(records, selection="00000000")
     assert latest(records, labels={"team": "a"}).name == "all"
     assert latest(records, labels={"team": "b"}).name == "shop"
 
@@ -161,3 +171,15 @@ def test_what_is_not_whole_is_not_restored(phase: str, code: str) -> None:
 def test_what_is_whole_is_restored() -> None:
     check_restorable(record())
     check_restorable(record(phase="PartiallyFailed"))
+
+
+@pytest.mark.parametrize("selection", ["", "unfiltered", "0123abcd", "velero:0123abcd", "f" * 64])
+def test_a_selection_is_said_by_a_word_or_a_fingerprint(selection: str) -> None:
+    assert check_selection(selection) == selection
+
+
+@pytest.mark.parametrize("selection", ["all", "0123abc", "xyzxyzxyz", "f" * 65, "velero:", "0123ABCD"])
+def test_what_says_no_selection_is_refused(selection: str) -> None:
+    with pytest.raises(StowageError) as caught:
+        check_selection(selection)
+    assert caught.value.code == "invalid_option"

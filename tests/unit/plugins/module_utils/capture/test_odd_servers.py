@@ -172,13 +172,52 @@ def test_an_api_that_hangs_costs_its_own_kinds_only(cluster: FakeCluster, locati
     assert result.counts["configmaps"] == 1
 
 
-@pytest.mark.parametrize("names", [["prod-*"], ["sh?p-*", "x*"]])
-def test_a_selection_that_no_namespace_matches_is_no_good_backup(
-    cluster: FakeCluster, location: MemoryLocation, names: list[str]
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["prod-*"], "The cluster prod has no namespace prod-*."),
+        (["x*", "zzz-?"], "none of the namespaces that are asked for: x*, zzz-?."),
+        (["shpo"], "The cluster prod has no namespace shpo."),
+    ],
+)
+def test_a_selection_that_no_namespace_fits_leaves_nothing_in_the_location(
+    cluster: FakeCluster, location: MemoryLocation, names: list[str], said: str
 ) -> None:
-    planned, made = plan(cluster, included_namespaces=names), run(cluster, location, included_namespaces=names)
-    assert planned.phase == made.phase == "PartiallyFailed"
-    assert "No namespace matches the selection." in str(made.errors)
+    for attempt in (plan, lambda each, **options: run(each, location, **options)):
+        with pytest.raises(StowageError) as error:
+            attempt(cluster, included_namespaces=names)
+        assert error.value.code == "namespace_not_found"
+        assert said in error.value.message
+        assert error.value.details == {"missing": names}
+        assert ("Did you mean shop?" in error.value.hint) == (names == ["shpo"])
+    assert not list(location.list(""))
+
+
+def test_a_missing_namespace_beside_one_that_is_there_is_the_first_error(
+    cluster: FakeCluster, location: MemoryLocation
+) -> None:
+    def hook(*asked: t.Any) -> None:
+        for path in (WIDGETS, fake.WIDGETS.path("shop")):
+            refusing(path, 503)(*asked)
+
+    cluster.hook = hook
+    names = ["shop", "shpo"]
+    for result in (plan(cluster, included_namespaces=names), run(cluster, location, included_namespaces=names)):
+        assert result.phase == "PartiallyFailed"
+        assert result.errors[0].startswith(
+            "The namespace shpo is included by its name and does not exist. Did you mean shop?"
+        )
+        assert len(result.errors) > 1
+
+
+def test_an_account_that_may_not_list_namespaces_is_told_which_are_missing(
+    cluster: FakeCluster, location: MemoryLocation
+) -> None:
+    cluster.allows = lambda verb, resource, _namespace: not (verb == "list" and resource == "namespaces")
+    with pytest.raises(StowageError) as error:
+        run(cluster, location, included_namespaces=["shpo", "shap"], include_cluster_resources="never")
+    assert error.value.code == "namespace_not_found"
+    assert not list(location.list(""))
 
 
 def test_a_named_namespace_that_is_being_deleted_is_an_error_and_another_a_warning(

@@ -82,6 +82,8 @@ def test_a_failed_restore_is_never_allowed() -> None:
         ({"cluster": "../x"}, "invalid_name"),
         ({"backup_labels": {"tier": "daily"}}, "invalid_option"),
         ({"backup": "latest", "backup_labels": {"a b": "c"}}, "invalid_option"),
+        ({"backup_selection": "unfiltered"}, "invalid_option"),
+        ({"backup": "latest", "backup_selection": "everything"}, "invalid_option"),
         ({"label_selector": "a==="}, "invalid_option"),
     ],
 )

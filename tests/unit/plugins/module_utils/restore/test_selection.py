@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from support import fake_cluster
 from support.fake_cluster import CONFIGMAPS, NAMESPACES
 from support.fake_restores import Stage, archived
@@ -20,9 +21,10 @@ from support.fake_restores import Stage, archived
 @pytest.mark.parametrize(
     ("selection", "words"),
     [
-        ({"included_namespaces": ["shpo"]}, "The namespace shpo is included by its name"),
-        ({"included_namespaces": ["shop", "shpo"]}, "The namespace shpo is included by its name"),
-        ({"included_namespaces": ["x-*"]}, "The selection leaves nothing"),
+        (
+            {"included_namespaces": ["shop", "shpo"]},
+            "The namespace shpo is included by its name, and the backup does not hold it. Did you mean shop?",
+        ),
         ({"label_selector": "app=wbe"}, "The selection leaves nothing"),
         ({"included_resources": ["nonsense"]}, "The selection leaves nothing"),
     ],
@@ -34,6 +36,30 @@ def test_what_matches_nothing_is_an_error(
     done = Stage(tmp_path).restore(*objects, selection=selection, check=check)
     assert done.result.phase == "PartiallyFailed"
     assert any(words in text for text in done.result.errors)
+
+
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize(
+    ("names", "message", "hint"),
+    [
+        (["shpo"], "The backup backup-1 has no namespace shpo.", "Did you mean shop?"),
+        (["shpo", "x-*"], "none of the namespaces that are asked for: shpo, x-*.", "Did you mean shop?"),
+        (["x-*"], "The backup backup-1 has no namespace x-*.", "Check included_namespaces"),
+    ],
+)
+def test_namespaces_that_the_backup_does_not_hold_are_named_before_anything_is_done(
+    tmp_path: pathlib.Path, names: list[str], message: str, hint: str, check: bool
+) -> None:
+    stage = Stage(tmp_path)
+    before = stage.cluster.revision
+    objects = [archived(NAMESPACES, "shop"), archived(CONFIGMAPS, "a", "shop", data={"a": "b"})]
+    with pytest.raises(StowageError) as error:
+        stage.restore(*objects, selection={"included_namespaces": names}, check=check)
+    assert error.value.code == "namespace_not_found"
+    assert message in error.value.message
+    assert hint in error.value.hint
+    assert not (tmp_path / "location/clusters/east/restores").exists()
+    assert stage.cluster.revision == before
 
 
 @pytest.mark.parametrize("selection", [{}, {"included_namespaces": ["shop"]}, {"included_namespaces": ["sh*"]}])

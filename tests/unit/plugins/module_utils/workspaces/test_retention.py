@@ -164,3 +164,13 @@ def test_what_became_deletable_today_stays_until_tomorrow() -> None:
     records = [backup(NOW - 3 * DAY), backup(NOW - HOUR)]
     assert reasons(records, Rules(last=1))[records[0].name] == "The rules have let go of it for less than min_age."
     assert names(records, Rules(last=1), now=NOW + DAY) == [records[1].name]
+
+
+@pytest.mark.parametrize(("objects", "stays"), [(0, False), (1, True), (None, True)])
+def test_what_is_not_whole_stays_until_a_good_one_is_newer_unless_it_holds_nothing(
+    objects: int | None, stays: bool
+) -> None:
+    failed = backup(NOW - 5 * DAY, phase="PartiallyFailed", objects=objects, fingerprint="misspelt")
+    assert (failed.name in names([*OLD, failed], Rules(last=1))) == stays
+    young = backup(NOW - HOUR, phase="PartiallyFailed", objects=objects, fingerprint="misspelt")
+    assert young.name in names([young], Rules(last=1)), "min_age"
