@@ -22,7 +22,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import 
 from support.cloud_clusters import Fleet, authority, let_in, prepare, token_webhook
 from testbed import Cluster
 from testbed.arm_clusters import ACTIONS, SERVER, ManagedClusters
-from testbed.entra import Application, Entra
+from testbed.entra import Entra
+from testbed.entra_applications import Application
 
 if t.TYPE_CHECKING:
     from conftest import ClusterFactory

@@ -30,7 +30,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azur
     error_code,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.azure_json import JsonAnswer, JsonCalls
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure, LocationError
 
 _MOST_PAGES: t.Final = 1000
 _ACTION: t.Final = re.compile(r"perform action '(Microsoft\.[A-Za-z]{1,40}(?:/[A-Za-z]{1,60}){1,8})'")

@@ -45,11 +45,11 @@ class World:
     """Two locations, one of which has a backup with a file that is streamed, and a task."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.origin, self.target = Named("origin"), Named("target")
         monkeypatch.setattr(one_file, "_SMALL", 20_000)
         monkeypatch.setattr(one_file, "_CHUNK", 8192)
         monkeypatch.setattr(task_file, "reach_location", lambda _task: contextlib.nullcontext(self.origin))
         monkeypatch.setattr(task_file, "reach_other", lambda *_asked: contextlib.nullcontext(self.target))
-        self.origin, self.target = Named("origin"), Named("target")
         self.warnings: list[str] = []
         self.backup("nightly")
 
@@ -66,6 +66,7 @@ class World:
             "labels": None,
             "verify": False,
             "accept_new_identity": False,
+            "destination": {},
             "lease_wait": "0",
         }
         task = Task(
