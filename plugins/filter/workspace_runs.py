@@ -17,8 +17,8 @@ version_added: 0.2.0
 author:
   - Stowage contributors (@stowage)
 description:
-  - A run is called by the first of these that there is. The name that was given, the id of the job of a workflow, the id of the job, the
-    last scheduled instant of the workspace, and a name that was made before any of its tasks began.
+  - A run is called by the first of these that there is. The name that was given, the id of the job of a workflow, the id of the job, the name
+    of a run that is known to be begun, the last scheduled instant of the workspace, and a name that was made before any of its tasks began.
 options:
   _input:
     description: What P(stowage.kubernetes.workspace_plan#filter) returns.
@@ -42,6 +42,10 @@ options:
         The scheduled instant is the last before that time.
     type: str
     default: ""
+  begun:
+    description: Runs that are known to be begun, by workspace.
+    type: dict
+    default: {}
 seealso:
   - module: stowage.kubernetes.workspace_run
 """

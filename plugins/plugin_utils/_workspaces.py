@@ -22,9 +22,17 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces imp
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.definition import Workspace
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.recording import outcome_of as run_outcome
-from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.run_name import run_name
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.run_name import instant_names, run_name
 
-__all__ = ["run_outcome", "run_table", "workspace_plan", "workspace_restores", "workspace_runs", "workspace_targets"]
+__all__ = [
+    "run_outcome",
+    "run_table",
+    "workspace_instants",
+    "workspace_plan",
+    "workspace_restores",
+    "workspace_runs",
+    "workspace_targets",
+]
 
 Plan = dict[str, t.Any]
 _SELECTION: t.Final[Plan] = {
@@ -81,7 +89,13 @@ def _plan(one: Workspace, groups: members.Groups, strict: bool, at_once: bool) -
 
 
 def workspace_runs(
-    plans: t.Mapping[str, Plan], given: t.Any = "", workflow: t.Any = "", job: t.Any = "", made: str = ""
+    plans: t.Mapping[str, Plan],
+    given: t.Any = "",
+    workflow: t.Any = "",
+    job: t.Any = "",
+    made: str = "",
+    *,
+    begun: t.Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """See the documentation of the filter.
 
@@ -91,7 +105,13 @@ def workspace_runs(
     try:
         called = {
             name: run_name(
-                given=_word(given), workflow=_word(workflow), job=_word(job), made=made, plan=plan["schedule"], now=now
+                given=_word(given),
+                workflow=_word(workflow),
+                job=_word(job),
+                begun=(begun or {}).get(name, ""),
+                made=made,
+                plan=plan["schedule"],
+                now=now,
             )
             for name, plan in plans.items()
         }
@@ -102,6 +122,23 @@ def workspace_runs(
             f"invalid_option: Nothing says which run of {nameless[0]} is meant. Set stowage_run, the same in all playbooks of a run."
         )
     return called
+
+
+def workspace_instants(plans: t.Mapping[str, Plan]) -> list[dict[str, str]]:
+    """See the documentation of the filter.
+
+    :raises AnsibleFilterError: a schedule makes no sense.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    try:
+        return [
+            {"workspace": name, "run": run}
+            for name, plan in plans.items()
+            for run in instant_names(plan["schedule"], now)
+            if not plan["paused"]
+        ]
+    except StowageError as error:
+        raise _failed(error) from None
 
 
 def run_table(run: t.Mapping[str, t.Any]) -> list[str]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 import typing as t
@@ -199,6 +200,55 @@ def test_a_schedule_names_the_run_and_is_asked(world: World) -> None:
     code, output = world.run("-e", "workspace_now=true", run="")
     assert code == 0, output
     assert world.backups() == {"prod-1": 2, "prod-2": 1, "prod-3": 0, "edge-1": 0}
+
+
+def scheduled(*hours: int, **clusters: t.Any) -> t.Callable[[Tree], None]:
+    """A change of the inventory: one workspace, scheduled at these hours."""
+    cron = f"0 {','.join(map(str, sorted(hours)))} * * *"
+    one = {"clusters": ["prod-1"], **clusters, "schedule": {"cron": cron}}
+    return lambda everything: everything["vars"].update(stowage_workspaces={"prod": one})
+
+
+def test_parts_find_the_run_although_an_instant_has_passed(world: World) -> None:
+    hour = datetime.datetime.now(datetime.UTC).hour
+    before = (hour + 12) % 24
+    parts = [f"stowage.kubernetes.workspace_{part}" for part in ("start", "clusters", "end")]
+    world.change(scheduled(before))
+    code, output = world.run(playbook=parts[0], run="")
+    assert code == 0, output
+    begun = re.search(r"prod: run (20\d{6}T\d{6}Z) over 1 clusters", output)
+    assert begun, output
+    assert begun[1].endswith(f"T{before:02}0000Z")
+    # Now the last scheduled instant is another one.
+    world.change(scheduled(before, hour))
+    for part in parts[1:]:
+        code, output = world.run(playbook=part, run="")
+        assert code == 0, output
+    assert f"prod, run {begun[1]}: Completed (1 Completed)" in output
+    assert [path.name for path in (world.directory / "workspaces/prod/runs").iterdir()] == [begun[1]]
+    # What is begun next is of the new instant, and is found before the older one.
+    for part in parts:
+        code, output = world.run(playbook=part, run="")
+        assert code == 0, output
+    assert re.search(rf"prod, run 20\d{{6}}T{hour:02}0000Z: Completed \(1 Completed\)", output), output
+    assert world.backups()["prod-1"] == 1, "it is fresh enough"
+
+
+def test_a_trigger_that_fires_when_nothing_is_due_minds_no_other_clusters(world: World) -> None:
+    world.change(scheduled(2))
+    code, output = world.run(run="")
+    assert code == 0, output
+    world.change(scheduled(2, clusters=["prod-1", "prod-2"]))
+    code, output = world.run(run="")
+    assert code == 0, output
+    assert re.search(r"prod, run 20\d{6}T\d{6}Z-[0-9a-f]{4}: Completed \(2 Completed\)", output), output
+    assert world.backups() == {"prod-1": 1, "prod-2": 1, "prod-3": 0, "edge-1": 0}
+    # A name that was given is another matter.
+    assert world.run()[0] == 0
+    world.change(scheduled(2, clusters=["prod-*"]))
+    code, output = world.run()
+    assert code == 2, output
+    assert "The run r1 of prod was begun without prod-3." in output
 
 
 def test_a_prediction_writes_nothing(world: World) -> None:

@@ -27,6 +27,7 @@ def run_name(
     given: str = "",
     workflow: str = "",
     job: str = "",
+    begun: str = "",
     made: str = "",
     plan: t.Mapping[str, t.Any] | None = None,
     now: datetime.datetime,
@@ -36,12 +37,13 @@ def run_name(
     :param given: ``stowage_run``.
     :param workflow: ``awx_workflow_job_id``, which all slices of a job have in common.
     :param job: ``awx_job_id``.
+    :param begun: the run that was begun, as far as anybody looked.
     :param made: what :func:`make_name` made before anything began.
     :param plan: the workspace's schedule, as ``backup`` takes it; ``None`` if it is to be made now, due or not.
     :param now: counts unless ``made`` says when all began.
     :raises StowageError: ``invalid_name``, ``invalid_option``.
     """
-    for name in (given, workflow, job):
+    for name in (given, workflow, job, begun):
         if name:
             return check_run(name)
     match = _MADE.fullmatch(made)
@@ -49,9 +51,20 @@ def run_name(
         raise StowageError("invalid_name", f"{made[:80]!r} was not made for a run.")
     if match:
         now = datetime.datetime.strptime(match[1], _TIME).replace(tzinfo=datetime.UTC)
+    return next(iter(instant_names(plan, now)), made)
+
+
+def instant_names(plan: t.Mapping[str, t.Any] | None, now: datetime.datetime) -> list[str]:
+    """What runs of the last two scheduled instants are called, the newest first. One that was begun may be of the one before, if
+    an instant has passed since.
+
+    :param plan: see :func:`run_name`.
+    :raises StowageError: ``invalid_option``.
+    """
     planned = schedule.read(plan) if plan is not None else None
-    instant = planned.latest(now) if planned else None
-    return instant.strftime(_TIME) if instant else made
+    newest = planned.latest(now) if planned else None
+    before = planned.latest(newest - datetime.timedelta(seconds=1)) if planned and newest else None
+    return [one.strftime(_TIME) for one in (newest, before) if one]
 
 
 def make_name(now: datetime.datetime, random: str) -> str:

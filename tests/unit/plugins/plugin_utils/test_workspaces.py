@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime
 import fnmatch
 import typing as t
 
@@ -20,6 +21,7 @@ from ansible_collections.stowage.kubernetes.plugins.modules import backup, works
 from ansible_collections.stowage.kubernetes.plugins.plugin_utils._workspaces import (
     run_outcome,
     run_table,
+    workspace_instants,
     workspace_plan,
     workspace_restores,
     workspace_runs,
@@ -100,10 +102,28 @@ def test_runs_have_names() -> None:
     assert workspace_runs(plans, job=4711) == {"edge": "4711", "all-of-it": "4711"}
     made = "20261126T140000Z-ab12"
     assert workspace_runs(plans, None, None, None, made) == {"edge": "20261126T020000Z", "all-of-it": made}
+    begun = {"edge": "20261125T020000Z"}
+    assert workspace_runs(plans, made=made, begun=begun) == {"edge": "20261125T020000Z", "all-of-it": made}
+    assert workspace_runs(plans, job=4711, begun=begun)["edge"] == "4711"
     with pytest.raises(AnsibleFilterError, match="Nothing says which run of all-of-it is meant"):
         workspace_runs(plans)
     with pytest.raises(AnsibleFilterError, match="invalid_name"):
         workspace_runs(plans, "a/b")
+
+
+def test_a_run_is_looked_for_under_the_names_of_the_last_two_instants() -> None:
+    said = {
+        "edge": {"schedule": {"cron": "0 2,14 * * *"}},
+        "paused": {"clusters": ["*"], "schedule": {"cron": "0 2 * * *", "paused": True}},
+        "by-hand": {"clusters": ["*"]},
+        "never": {"clusters": ["*"], "schedule": {"preset": "never"}},
+    }
+    plans = workspace_plan(said, GROUPS)
+    found = workspace_instants(plans)
+    assert [one["workspace"] for one in found] == ["edge", "edge"]
+    newest, before = (datetime.datetime.fromisoformat(one["run"]) for one in found)
+    assert newest - before == datetime.timedelta(hours=12)
+    assert workspace_runs({"edge": plans["edge"]})["edge"] == found[0]["run"]
 
 
 @pytest.mark.parametrize(

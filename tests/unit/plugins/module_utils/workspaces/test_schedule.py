@@ -141,10 +141,14 @@ def test_whatever_fires_a_backup_is_due_at_the_same_instants(options: dict[str, 
     often = triggers.with_gaps(schedule, START)
     expected = schedule.between(BEGIN, END - DAY * 2)
     assert expected
+    # A wait is the trigger's. It is none of the instants'.
+    wait = schedules.jitter(HOUR, zone, "shop")
+    by_rule = of_rrule(triggers.rrule(often, START), schedule.zone)
     for fired in (
         of_cron(triggers.cron(often), schedule.zone),
         of_calendar(triggers.calendars(often)),
-        of_rrule(triggers.rrule(often, START), schedule.zone),
+        by_rule,
+        [each + wait for each in by_rule],
     ):
         assert [each for each in accepted(schedule, fired) if each <= END - DAY * 2] == expected
 
@@ -163,6 +167,16 @@ def test_whatever_fires_a_backup_is_due_at_the_same_instants(options: dict[str, 
         # Lord Howe: 2026-10-04 02:00 +10:30 becomes 02:30 +11, at 15:30 UTC of the day before.
         ("Australia/Lord_Howe", "15 2 * * *", "2026-10-04", ["2026-10-03T15:30"]),
         ("Asia/Kathmandu", "0 0 * * *", "2026-05-01", ["2026-04-30T18:15"]),
+        # Santiago: 2026-09-06 00:00 -04 becomes 01:00 -03, at 04:00 UTC, so that Sunday has no midnight. 2026-04-05 00:00 -03 becomes
+        # 23:00 -04 of Saturday, at 03:00 UTC, so that Saturday has the hour from 23:00 on twice.
+        ("America/Santiago", "0 0 * * 0", "2026-09-06", ["2026-09-06T04:00"]),
+        ("America/Santiago", "0,30 0,1 * * 0", "2026-09-06", ["2026-09-06T04:00", "2026-09-06T04:30"]),
+        ("America/Santiago", "0 0 * * 0", "2026-04-05", ["2026-04-05T04:00"]),
+        ("America/Santiago", "15 23 * * 6", "2026-04-04", ["2026-04-05T02:15"]),
+        # Cairo: 2026-04-24 00:00 +02 becomes 01:00 +03, at 22:00 UTC of the day before.
+        ("Africa/Cairo", "0 0 * * *", "2026-04-24", ["2026-04-23T22:00"]),
+        # Apia left out 2011-12-30 as a whole: what is scheduled on it is at the beginning of the next day.
+        ("Pacific/Apia", "0 12 30 12 *", "2011-12-30", ["2011-12-30T10:00"]),
     ],
 )
 def test_a_table_of_changes_of_clocks(zone: str, cron: str, day: str, instants: list[str]) -> None:
@@ -188,6 +202,32 @@ def test_presets(options: dict[str, str], instants: list[str]) -> None:
     begin, end = (datetime.datetime(year, month, 1, 12, tzinfo=UTC) for year, month in ((2025, 12), (2026, 3)))
     days = [each for each in wanted(**options).between(begin, end) if each.year == 2026]
     assert [f"{each:%m-%d}" for each in days] == instants
+
+
+@pytest.mark.parametrize(
+    ("options", "instants"),
+    [
+        # Sundays at midnight in Santiago, over the spring of 2026, in which 6 September begins at 01:00.
+        (
+            {"preset": "weekly"},
+            ["08-23T04", "08-30T04", "09-06T04", "09-13T03", "09-20T03", "09-27T03", "10-04T03", "10-11T03"],
+        ),
+        (
+            {"preset": "every_two_weeks", "anchor": "2026-09-06"},
+            ["08-23T04", "09-06T04", "09-20T03", "10-04T03"],
+        ),
+        ({"preset": "monthly"}, ["09-01T04", "10-01T03"]),
+        ({"preset": "every_two_months"}, ["09-01T04"]),
+        ({"preset": "custom", "cron": "30 0 6 * *"}, ["09-06T04", "10-06T03"]),
+        ({"preset": "never"}, []),
+    ],
+)
+def test_presets_over_a_change_of_clocks(options: dict[str, str], instants: list[str]) -> None:
+    """By a calendar, and the rule that Chile's clocks go forward on the first Sunday of September after a first Saturday."""
+    begin, end = (datetime.datetime(2026, *day, 12, tzinfo=UTC) for day in ((8, 20), (10, 15)))
+    schedule = schedules.parse({**options, "time_zone": "America/Santiago"})
+    found = schedule.between(begin, end) if schedule else []
+    assert [f"{each:%m-%dT%H}" for each in found] == instants
 
 
 def test_what_was_missed_is_caught_up_once() -> None:

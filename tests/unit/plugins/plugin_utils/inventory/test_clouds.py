@@ -18,7 +18,8 @@ from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.clou
     find_in_parts,
     gke_in,
 )
-from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.model import Cluster, Failure
+from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.hosts import build
+from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.model import Cluster, Failure, Outcome
 from ansible_collections.stowage.kubernetes.plugins.plugin_utils._inventory.options import (
     Cloud,
     Source,
@@ -256,3 +257,13 @@ def test_without_credentials_each_part_says_so(cloud: dict[str, t.Any]) -> None:
     clusters, failures = find_in_cloud(origin, {})
     assert clusters == []
     assert [(one.part, one.error.code) for one in failures] == [(origin.parts[0], "credentials_missing")]
+
+
+def test_equal_names_are_told_apart_by_where_the_clusters_are() -> None:
+    given = read_options({"cloud": {"gke": {"projects": ["shop"]}}}, None, None)
+    entries = [{"name": "prod", "location": location} for location in ("europe-west1", "us-east1-b")]
+    clusters, _failures = gke_in("shop", Gke(clusters=entries), {})
+    with pytest.raises(StowageError) as caught:
+        build(given, [Outcome(given.sources[0], tuple(clusters))], lambda _source, name, _variables: name)
+    assert "'prod in shop/europe-west1'" in caught.value.message
+    assert "'prod in shop/us-east1-b'" in caught.value.message
