@@ -59,6 +59,10 @@ def proof(me: Tries, name: PermissionSet, cluster: str, others: t.Sequence[str] 
     """
     folder = f"clusters/{cluster}/"
     control = control_of(me, cluster)
+    # That a request of the same kind is allowed shows that the store tells those that are from those that are not.
+    controls = {
+        operation: functools.partial(me.may, operation, folder + path) for operation, path in _ALLOWED[name].items()
+    }
     trials = [
         Trial(
             f"{operation}_allowed",
@@ -72,7 +76,7 @@ def proof(me: Tries, name: PermissionSet, cluster: str, others: t.Sequence[str] 
     elsewhere = [("other_cluster_", f"clusters/{other}/", _ELSEWHERE) for other in others]
     for start, where, paths in [("", folder, _REFUSED[name]), *elsewhere]:
         trials += [
-            refused(f"{start}{operation}_refused", me, operation, where + path, control)
+            refused(f"{start}{operation}_refused", me, operation, where + path, controls.get(operation, control))
             for operation, path in paths.items()
         ]
     return trials
