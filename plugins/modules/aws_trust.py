@@ -159,7 +159,7 @@ options:
   key_grant:
     description:
       - Whether the key gets a grant for the role, or one for each of O(principals) with O(method=bucket_policy), in place of a statement in its
-        policy (O(key_policy)): for keys whose policy is not to be changed. With O(method=bucket_policy) they must be roles and users.
+        policy (O(key_policy)), for keys whose policy is not to be changed. With O(method=bucket_policy) they must be roles and users.
       - Grants know nothing of S3, so the permissions also deny the use of the key outside of it. The permissions of O(principals) with
         O(method=bucket_policy) are those of O(cluster_account.role) or O(cluster_account.user), or somebody else's to write.
       - A grant cannot be changed. Where another is needed, it is made before the old one is revoked.
@@ -279,7 +279,8 @@ options:
       - Others who must be refused, even though they know the external id. With O(method=bucket_policy) or O(guard_rails.organization)
         they also try to list and to write.
       - That they are refused counts only if they are let in elsewhere. Unless O(verify_as[].control_role_arn) or
-        O(verify_as[].control_bucket) says where, it is enough that AWS knows them.
+        O(verify_as[].control_bucket) says where, it is enough that AWS knows them. Whom their own account does not allow to take roles over
+        shows nothing of the role, and the line is unknown.
     type: list
     elements: dict
     suboptions:

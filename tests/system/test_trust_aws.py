@@ -15,7 +15,7 @@ import pytest
 
 from support import modules
 from support.aws import allow, document
-from support.trust_aws import Tree, World, changes, verdicts
+from support.trust_aws import Tree, World, changes, failed_lines, verdicts
 from testbed import MiniStack
 from testbed.cluster import Cluster
 from testbed.controlplane import ISSUER
@@ -86,6 +86,20 @@ def test_somebody_else_of_the_same_account_is_found_out(world: World) -> None:
     assert set(verdicts(narrowed).values()) == {"passed"}
     nobody = {"name": "nobody", "access_key": "AKIA" + "U" * 16, "secret_key": "wrong"}
     assert verdicts(world.present(verify_as=[nobody]))["as_nobody_assume_refused"] == "unknown"
+
+
+def test_whom_their_own_account_refuses_shows_nothing(world: World) -> None:
+    """The trust policy lets them in, and nobody can see it with them."""
+    keys = world.aws.user(WORKLOAD_ACCOUNT, f"{world.user}-other", document(allow("s3:*")))
+    them: Tree = {"verify_as": [{"name": "other", "access_key": keys[0], "secret_key": keys[1]}]}
+    line = "as_other_assume_refused"
+    assert verdicts(world.present(principals=[WORKLOAD_ACCOUNT], **them))[line] == "unknown"
+    assert failed_lines(world.run(principals=[WORKLOAD_ACCOUNT], verify_required=[line], **them)) == [line]
+    world.theirs.put_user_policy(
+        UserName=f"{world.user}-other", PolicyName="inline", PolicyDocument=document(allow("sts:AssumeRole"))
+    )
+    assert failed_lines(world.run(principals=[WORKLOAD_ACCOUNT], **them)) == [line]
+    assert verdicts(world.present(**them))[line] == "passed"
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,17 @@ def test_a_key_that_may_be_used_directly_is_found_out(world: Keyed) -> None:
     assert world.key_policy()[-1]["Sid"] == "Careless"
 
 
+def test_who_may_decrypt_outside_s3_is_no_success(world: Keyed) -> None:
+    """That the text is none comes before, or after the permission: nobody can tell. But it is not taken for a refusal."""
+    reader: Tree = {**world.options, "permissions": "reader"}
+    line = "key_decrypt_outside_s3_refused"
+    assert verdicts(world.present(**reader))[line] == "passed"
+    role = {"AWS": f"arn:aws:iam::{BUCKET_ACCOUNT}:role/{world.name}"}
+    world.put_key_policy(*world.key_policy(), allow("kms:Decrypt", Principal=role, Sid="Careless"))
+    assert verdicts(world.present(**reader))[line] == "unknown"
+    assert failed_lines(world.run(**reader, verify_required=[line])) == [line]
+
+
 def test_several_trusts_and_others_share_a_key(world: Keyed) -> None:
     world.present(**world.options)
     second = World(world.aws)

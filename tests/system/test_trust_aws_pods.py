@@ -180,6 +180,14 @@ def test_somebody_who_is_no_pod_is_found_out(world: Pods) -> None:
     assert failed_lines(world.run(**world.options)) == ["pod_role_by_hand_refused"]
 
 
+def test_who_may_not_take_roles_over_shows_nothing(world: Pods) -> None:
+    """Whoever administers IAM and may do nothing else would be refused by any role."""
+    keys = world.aws.user(WORKLOAD_ACCOUNT, f"{world.user}-iam", document(allow(["iam:*", "eks:*"])))
+    options = {**world.options, "cluster_account": {**world.options["cluster_account"], "auth": world.auth(keys)}}
+    seen = verdicts(world.present(**options))
+    assert [seen[line] for line in BY_HAND] == ["unknown", "unknown"]
+
+
 def test_a_role_of_pods_that_is_there_is_shared(world: Pods) -> None:
     service = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": ["sts:AssumeRole"]}
     world.aws.role(WORKLOAD_ACCOUNT, world.role, document(service))

@@ -22,7 +22,7 @@ have been carried out."""
 @dataclasses.dataclass(frozen=True)
 class Failure:
     """A request's failure. ``transient``: trying again may help. ``store_code`` and ``status`` are the store's, if it answered.
-    ``denied`` is the action that was denied, if the store named it."""
+    ``denied`` is the action that was denied, if the store named it; ``own_side``: no policy of the caller's own allows it."""
 
     code: str
     message: str
@@ -32,6 +32,7 @@ class Failure:
     transient: bool = False
     doubt: Doubt = "refused"
     denied: str = ""
+    own_side: bool = False
 
 
 class LocationError(StowageError):

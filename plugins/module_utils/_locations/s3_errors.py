@@ -271,13 +271,14 @@ def _of_answer(response: t.Any, what: str, region: str) -> Failure:
     given_up = ours in {"unsupported_by_store", "quota"}
     transient = not given_up and (code in _TRANSIENT_CODES or status >= 500 or ours == "throttled")
     doubt: Doubt = "unknown" if (status >= 500 or status < 300) and ours not in _NOT_CARRIED_OUT else "refused"
-    return Failure(ours, message, hint, code or str(status), status, transient, doubt, _denied(ours, answer.text))
+    return Failure(ours, message, hint, code or str(status), status, transient, doubt, *_denied(ours, answer.text))
 
 
-def _denied(code: str, text: str) -> str:
-    """The action that AWS says was denied ("… is not authorized to perform: s3:PutObject on resource: …")."""
+def _denied(code: str, text: str) -> tuple[str, bool]:
+    """The action that AWS says was denied ("… is not authorized to perform: s3:PutObject on resource: …"), and whether it says that
+    the caller's own policies do not allow it (IAM's user guide, "Troubleshoot access denied error messages")."""
     found = _PERFORM.search(text) if code == "permission_denied" else None
-    return found[1] if found else ""
+    return (found[1], "no identity-based policy allows" in text) if found else ("", False)
 
 
 def _by_text(answer: _Answer, region: str) -> tuple[str, str, str] | None:

@@ -231,13 +231,19 @@ class Proof:
         direct = Session(ask, lambda keys: service("kms", keys, region, endpoint, self._verify), self._task.hide)
         return [
             Trial("key_through_s3_allowed", "allowed", "kms:GenerateDataKey through S3", use, None, _KEY),
-            Trial(
-                "key_outside_s3_refused",
-                "refused",
-                "kms:GenerateDataKey, not through S3",
-                functools.partial(direct.tried, functools.partial(_use_key, arn)),
-                control_of(me, folder),
-                _DIRECT,
+            *(
+                Trial(
+                    id_,
+                    "refused",
+                    f"{action}, not through S3",
+                    functools.partial(direct.tried, functools.partial(use_key, arn)),
+                    control_of(me, folder),
+                    _DIRECT,
+                )
+                for id_, action, use_key in (
+                    ("key_outside_s3_refused", "kms:GenerateDataKey", _use_key),
+                    ("key_decrypt_outside_s3_refused", "kms:Decrypt", _decrypt),
+                )
             ),
         ]
 
@@ -280,14 +286,23 @@ class Proof:
 
 def _use_key(arn: str, kms: t.Any) -> Seen:
     """Asks for a key of data without getting one: KMS says whether it would be made."""
+    return _asked_of_key(kms, "generate_data_key", KeyId=arn, KeySpec="AES_256")
+
+
+def _decrypt(arn: str, kms: t.Any) -> Seen:
+    """Asks for nothing to be decrypted. Who may is told that it is nothing, and who may not may be told so, too."""
+    seen = _asked_of_key(kms, "decrypt", KeyId=arn, CiphertextBlob=b"stowage-trust-check")
+    return never(seen.words) if seen.answer is Answer.UNDECIDED else seen
+
+
+def _asked_of_key(kms: t.Any, operation: str, **parameters: t.Any) -> Seen:
     try:
-        kms.generate_data_key(KeyId=arn, KeySpec="AES_256", DryRun=True)
+        getattr(kms, operation)(**parameters, DryRun=True)
     except Exception as error:  # noqa: BLE001 - whatever botocore raises
-        found: LocationError = failure("generate_data_key", error, "kms")
-        if found.failure.store_code == "DryRunOperationException":
-            return Seen(Answer.ALLOWED, "kms:GenerateDataKey would be allowed.")
-        return told(found)
-    return Seen(Answer.ALLOWED, "kms:GenerateDataKey was allowed.")
+        found: LocationError = failure(operation, error, "kms")
+        if found.failure.store_code != "DryRunOperationException":
+            return told(found)
+    return Seen(Answer.ALLOWED, "It would be allowed.")
 
 
 def _with_keys(keys: Keys, **_dummy: str) -> tuple[Seen, Keys | None]:

@@ -14,13 +14,14 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.sts import read_token
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_iam import failure, service
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial, never
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import action
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trials import S3Caller
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation
 
 SHORTEST: t.Final = 900
 _SESSION: t.Final = re.compile(r"arn:([a-z-]+):sts::([0-9]{12}):assumed-role/([^/]+)/.+")
+_OWN_SIDE: t.Final = "The caller's own policies do not allow it"
 _REFUSED: t.Final = frozenset({"permission_denied", "credentials_invalid", "credentials_expired"})
 _TRUST: t.Final = "Look for a statement in the role's trust policy that lets others in, or leaves the external id out."
 
@@ -143,7 +144,7 @@ def assume_trials(caller: Caller, role_arn: str, external_id: str, session: S3Se
     if external_id:
         for id_, what, wrong in (
             ("assume_without_external_id_refused", "sts:AssumeRole without an external id", ""),
-            ("assume_with_wrong_external_id_refused", "sts:AssumeRole with another external id", f"{external_id}-not"),
+            ("assume_with_wrong_external_id_refused", "sts:AssumeRole with another external id", _not(external_id)),
         ):
             attempt = functools.partial(_only_seen, caller.assume, role_arn, wrong)
             trials.append(Trial(id_, "refused", what, attempt, session.begin, _TRUST))
@@ -163,7 +164,7 @@ def other_trial(
 
     :param control_role: ARN of a role that this one may take over, which shows that it is not refused everything.
     """
-    attempt = functools.partial(_only_seen, caller.assume, role_arn, external_id, tags=tags)
+    attempt = functools.partial(_by_the_role, caller.assume, role_arn, external_id, tags=tags)
     control = functools.partial(_only_seen, caller.assume, control_role) if control_role else caller.known
     return Trial(f"as_{name}_assume_refused", "refused", f"sts:AssumeRole by {name}", attempt, control, _TRUST)
 
@@ -221,9 +222,21 @@ def _only_seen(ask: Ask, *arguments: str, **more: t.Any) -> Seen:
     return ask(*arguments, **more)[0]
 
 
+def _by_the_role(ask: Ask, *arguments: str, **more: t.Any) -> Seen:
+    """What shows of the role: whom their own account does not let come shows nothing."""
+    seen = _only_seen(ask, *arguments, **more)
+    return never(f"{seen.words} The role's trust policy was not asked.") if seen.words.startswith(_OWN_SIDE) else seen
+
+
+def _not(external_id: str) -> str:
+    """Another external id, of a length that AWS takes."""
+    return f"{external_id[:1000]}-not"
+
+
 def told(error: LocationError) -> Seen:
     """What a failed request shows. Pure."""
     found = error.failure
     if found.code in _REFUSED:
-        return Seen(Answer.REFUSED, f"It was refused ({found.store_code or found.code}).")
+        who = _OWN_SIDE if found.own_side else "It was refused"
+        return Seen(Answer.REFUSED, f"{who} ({found.store_code or found.code}).")
     return Seen(Answer.UNDECIDED, f"AWS answered something else: {found.message}")

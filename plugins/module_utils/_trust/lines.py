@@ -37,11 +37,13 @@ class Seen:
     """What a request showed, and the answer in words, without secrets.
 
     :param final: waiting will not change it.
+    :param vague: it is a refusal that may be about something else: only a control of the same kind tells.
     """
 
     answer: Answer
     words: str
     final: bool = False
+    vague: bool = False
 
 
 def never(words: str) -> Seen:
@@ -138,7 +140,7 @@ def _once(trial: Trial) -> tuple[Line, bool]:
             words = f"The same caller is not let in otherwise: {before.words}"
             return _line(trial, "unknown", words), before.final
     seen = trial.attempt()
-    if seen.answer is Answer.UNDECIDED:
+    if seen.answer is Answer.UNDECIDED or (seen.vague and trial.expected == "allowed"):
         return _line(trial, "unknown", seen.words), seen.final
     if seen.answer.value != trial.expected:
         return _line(trial, "failed", seen.words), False

@@ -35,7 +35,7 @@ class S3Caller:
         self._calls = calls
         self._nobody = not signed and calls.settings.provider == "aws"
         self._prefix = prefix
-        aws = calls.settings.provider == "aws"
+        self._is_aws = aws = calls.settings.provider == "aws"
         # Without either, a delete marker would be made. AWS would ask for another permission for a version; MinIO heeds no
         # condition here.
         self._harmless = {"IfMatch": "*"} if aws else {"VersionId": "null"}
@@ -52,10 +52,19 @@ class S3Caller:
         try:
             answer = self._calls.once(name, f"Trying {action(operation)}", **parameters)
         except LocationError as error:
-            return _told(operation, error, nobody=self._nobody)
+            return self._vague(operation, error) or _told(operation, error, nobody=self._nobody)
         if operation == "read":
             answer["Body"].close()
         return Seen(Answer.ALLOWED, f"{action(operation)} was allowed.")
+
+    def _vague(self, operation: Operation, error: LocationError) -> Seen | None:
+        """Whoever may read and not list hears of an object that is not there that access is denied. Within an account AWS says that
+        it is the list that was denied; to others it says nothing more."""
+        found = error.failure
+        named = found.denied or found.code != "permission_denied" or self._nobody or not self._is_aws
+        if operation != "read" or named or found.store_code == "403":
+            return None
+        return Seen(Answer.REFUSED, f"{action(operation)} was refused, or of something that is not there.", vague=True)
 
     def encrypt(self, path: str, key_arn: str) -> Seen:
         """Whether objects can be encrypted with a key of AWS: an upload is begun with it, and taken back."""
@@ -125,6 +134,9 @@ def _told(operation: Operation, error: LocationError, *, nobody: bool) -> Seen:
     if failure.code == "permission_denied" and nobody and operation == "read":
         # Whoever may not list hears the same of an object that is not there, whether reading is allowed or not.
         return never("S3 does not tell nobody whether an object is missing or may not be read.")
+    if failure.store_code == "403":
+        # S3 says why, in words of its own.
+        return Seen(Answer.UNDECIDED, "Something refused it without a word, which may not be the store.")
     if failure.code == "permission_denied":
         if failure.denied == "s3:ListBucket" and operation != "list":
             return Seen(Answer.ALLOWED, f"{action(operation)} was allowed, of something that the store hides.")

@@ -61,6 +61,10 @@ def proof(me: Tries, name: PermissionSet, folder: str, others: t.Sequence[str] =
     :param others: clusters that must be closed to the caller.
     """
     control = control_of(me, folder)
+    # That a request of the same kind is allowed shows that the store tells those that are from those that are not.
+    controls = {
+        operation: functools.partial(me.may, operation, folder + path) for operation, path in _ALLOWED[name].items()
+    }
     trials = [
         Trial(
             f"{operation}_allowed",
@@ -74,7 +78,7 @@ def proof(me: Tries, name: PermissionSet, folder: str, others: t.Sequence[str] =
     elsewhere = [("other_cluster_", f"clusters/{other}/", _ELSEWHERE) for other in others]
     for start, where, paths in [("", folder, _REFUSED[name]), *elsewhere]:
         trials += [
-            refused(f"{start}{operation}_refused", me, operation, where + path, control)
+            refused(f"{start}{operation}_refused", me, operation, where + path, controls.get(operation, control))
             for operation, path in paths.items()
         ]
     return trials

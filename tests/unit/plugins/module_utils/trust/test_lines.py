@@ -76,6 +76,15 @@ def test_verdicts(expected: Expectation, attempt: list[Answer], control: list[An
     assert bool(line.fix) is (verdict != "passed")
 
 
+@pytest.mark.parametrize(("expected", "verdict"), [("allowed", "unknown"), ("refused", "passed")])
+def test_a_refusal_that_may_be_about_something_else_needs_a_control(expected: Expectation, verdict: str) -> None:
+    vague = Seen(REFUSED, "so it was", vague=True)
+    (line,) = prove([Trial("a", expected, "x", lambda: vague, answers(ALLOWED))], Clock(), patience=0)
+    assert line.verdict == verdict
+    (line,) = prove([Trial("a", "refused", "x", lambda: vague, lambda: vague)], Clock(), patience=0)
+    assert line.verdict == "unknown"
+
+
 def test_changes_take_time() -> None:
     clock = Clock()
     (line,) = prove([trial("allowed", [REFUSED, REFUSED, UNDECIDED, ALLOWED])], clock, patience=60)

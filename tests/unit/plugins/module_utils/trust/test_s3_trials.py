@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import types
-from typing import Any
+from typing import Any, cast
+
+import pytest
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure, LocationError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import s3_trials, set_trials
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation
@@ -63,3 +66,45 @@ def test_where_none_is_known_one_that_is_not_there_is_tried() -> None:
     assert "other_cluster_read_refused" not in [
         one.id for one in set_trials.proof(Tries(), "writer", "clusters/prod-1/", ())
     ]
+
+
+@pytest.mark.parametrize(("name", "operation"), [("writer", "create"), ("writer", "read"), ("pruner", "delete")])
+def test_a_refusal_counts_while_the_same_is_allowed_where_it_should_be(name: Any, operation: Operation) -> None:
+    me = Tries()
+    line = next(
+        one for one in set_trials.proof(me, name, "clusters/prod-1/") if one.id == f"other_cluster_{operation}_refused"
+    )
+    assert line.control is not None
+    line.control()
+    ((tried, path),) = me.tried
+    assert (tried, path.startswith("clusters/prod-1/backups/")) == (operation, True)
+
+
+def refusing(provider: str, **failure: Any) -> s3_trials.S3Caller:
+    """Somebody who is refused everything in these words."""
+
+    def once(*_request: Any, **_parameters: Any) -> Any:
+        raise LocationError(Failure(**{"code": "permission_denied", "message": "no", "hint": "no", **failure}))
+
+    calls = types.SimpleNamespace(once=once, settings=types.SimpleNamespace(provider=provider))
+    return s3_trials.S3Caller(cast("S3Calls", calls), "fleet/")
+
+
+@pytest.mark.parametrize(
+    ("provider", "operation", "failure", "answer", "vague"),
+    [
+        ("aws", "read", {"store_code": "AccessDenied"}, Answer.REFUSED, True),
+        ("aws", "read", {"store_code": "AccessDenied", "denied": "s3:GetObject"}, Answer.REFUSED, False),
+        ("aws", "read", {"store_code": "AccessDenied", "denied": "s3:ListBucket"}, Answer.ALLOWED, False),
+        ("aws", "create", {"store_code": "AccessDenied"}, Answer.REFUSED, False),
+        ("minio", "read", {"store_code": "AccessDenied"}, Answer.REFUSED, False),
+        # A proxy's page, of which the SDK knows the status only.
+        ("aws", "read", {"store_code": "403", "status": 403}, Answer.UNDECIDED, False),
+        ("minio", "create", {"store_code": "403", "status": 403}, Answer.UNDECIDED, False),
+    ],
+)
+def test_what_a_refusal_shows(
+    provider: str, operation: Operation, failure: dict[str, Any], answer: Answer, vague: bool
+) -> None:
+    seen = refusing(provider, **failure).may(operation, "clusters/prod-1/backups/{0}")
+    assert (seen.answer, seen.vague) == (answer, vague)
