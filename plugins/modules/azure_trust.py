@@ -48,7 +48,10 @@ options:
     description:
       - Who owns the storage account, and makes the role and its assignments.
       - At the resource group of the storage account it needs C(Microsoft.Authorization/roleAssignments/*) and
-        C(Microsoft.Authorization/roleDefinitions/*), as User Access Administrator has them, and Reader.
+        C(Microsoft.Authorization/roleDefinitions/*), as User Access Administrator has them, and Reader. With Storage Blob Data Reader
+        at the container, it also knows which folders of other clusters are there, in which the proof then tries what must be
+        refused. Without, these are the folders that conditions of other roles there name; if there are none, the line
+        C(existing_clusters_refused) is unknown.
     type: dict
     required: true
     suboptions:

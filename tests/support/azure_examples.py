@@ -109,7 +109,7 @@ class Stage:
                 "identities": cloud.identities.found,
                 "credentials": {one.client_id: one.federated for one in cloud.entra.applications.values()},
                 "blobs": (self.azurite.keys(self.bucket), self.azurite.uploads(self.bucket)),
-                "account": (cloud.storage.account, cloud.storage.service, cloud.storage.containers),
+                "account": (cloud.storage.account, cloud.storage.service, cloud.storage.policies),
             }
         )
 

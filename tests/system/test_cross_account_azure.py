@@ -84,7 +84,6 @@ def make(walk: Walk, required: set[str]) -> Tree:
     for told in made.values():
         assert required <= {one["id"] for one in told["checks"]}
     after = walk.stage.everything()
-    assert walk.run("--check")[0] == 0
     changed, again = walk.run()
     assert (changed, walk.stage.everything()) == (0, after)
     assert unproven(again) == []
@@ -164,6 +163,36 @@ def test_an_application_of_another_tenant(stage: Stage, token_file: str, tmp_pat
     leave(walk, before)
 
 
+def test_the_role_by_its_own_variables_shows_who_gets_in_and_should_not(stage: Stage, tmp_path: Path) -> None:
+    inventory = stage.inventory("azure_aks", verify_timeout=0)
+    own = {"trust_locations": inventory["stowage_locations"], "trust_wanted": inventory["stowage_trusts"]}
+    role = {"name": "Set up trust", "ansible.builtin.include_role": {"name": "stowage.kubernetes.trust"}}
+    book = tmp_path / "book.yml"
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": own, "tasks": [role]}
+    book.write_text(json.dumps([play]), encoding="utf-8")
+    environment = stage.environment(location=stage.owner, cluster=stage.keeper)
+    plays, before = Plays.make(tmp_path), stage.everything()
+
+    def run(*arguments: str) -> tuple[int, str]:
+        with plays.start(str(book), *arguments, **environment) as running:
+            output, _errors = running.communicate()
+        return running.returncode, output
+
+    code, output = run()
+    assert (code, f"passed, a token of {NAMESPACE}/backup, allowed" in output) == (0, True), output
+    assert "passed, another account of the namespace, refused" in output
+    assert not LOOKED.search(output), "there is no token here to look with"
+    stage.cloud.entra.assertions.lax = {"subject"}
+    code, output = run()
+    stage.cloud.entra.assertions.lax = set()
+    assert (code, "failed, another account of the namespace, refused" in output) == (2, True), output
+    assert "failed, the same name in another namespace, refused" in output
+    assert "Look for federated credentials that let others in" in output
+    code, output = run("-e", "trust_state=absent", "-e", "trust_names=prod-1-writer")
+    assert (code, stage.everything()) == (0, before), output
+    plays.end()
+
+
 def test_a_backup_and_a_restore_by_trust_alone(stage: Stage, cluster: Any, token_file: str, tmp_path: Path) -> None:
     """Pods of one cluster write as the identity; the controller reads as its service principal, into another cluster."""
     target: Cluster = cluster("other")
@@ -176,13 +205,12 @@ def test_a_backup_and_a_restore_by_trust_alone(stage: Stage, cluster: Any, token
     }
     for document in (shop, settings):
         stage.cluster.api.apply(document, field_manager="test")
-    before = stage.everything()
     writers, readers = stage.inventory("azure_aks", token_file=token_file), stage.inventory("azure_principal")
     del readers["stowage_trusts"]["controller-reader"]["sas"]
     principal = stage.register(readers["stowage_trusts"]["controller-reader"])
     owners = {"location": stage.owner, "cluster": stage.keeper, "controller": principal}
     inventory = {**writers, "stowage_trusts": writers["stowage_trusts"] | readers["stowage_trusts"]}
-    walk = Walk(stage, tmp_path, inventory, stage.environment(**owners))
+    walk, before = Walk(stage, tmp_path, inventory, stage.environment(**owners)), stage.everything()
     _changed, made = walk.run()
 
     where = inventory["stowage_locations"]["primary"]
