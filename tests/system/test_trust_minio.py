@@ -67,6 +67,11 @@ def test_a_permission_set_is_made_proven_and_taken_away(world: World, permission
         ("s3:PutObject", "{bucket}/fleet/*", "other_cluster_create_refused"),
         ("s3:PutObject", "{bucket}/*", "outside_prefix_create_refused"),
         ("s3:ListBucket", "{bucket}", "other_cluster_list_refused"),
+        ("s3:GetObject", "{bucket}/fleet/clusters/*/velero-backup.json", "other_cluster_document_read_refused"),
+        ("s3:PutObject", "{bucket}/fleet/clusters/*/metadata/*", "other_cluster_metadata_create_refused"),
+        ("s3:PutObject", "{bucket}/fleet/workspaces/*", "other_cluster_record_create_refused"),
+        ("s3:DeleteObject", "{bucket}/*/velero-backup.json", "document_delete_refused"),
+        ("s3:GetObject", "{bucket}/stowage-*", "outside_prefix_read_refused"),
     ],
 )
 def test_who_may_do_more_is_found_out(world: World, action: str, resource: str, line: str) -> None:
@@ -91,7 +96,7 @@ def test_a_cluster_that_is_there_is_tried(world: World) -> None:
     # The mistake of a missing slash.
     more = world.add_policy(allow("s3:GetObject", f"arn:aws:s3:::{world.bucket}/fleet/clusters/prod-10*"))
     world.admin.attach_policy([more], user=world.name)
-    assert world.run()["error_details"]["checks"] == ["other_cluster_read_refused"]
+    assert "other_cluster_read_refused" in world.run()["error_details"]["checks"]
     world.admin.detach_policy([more], user=world.name)
 
 

@@ -5,11 +5,19 @@
 
 from __future__ import annotations
 
+import fnmatch
 import types
 from typing import Any
 
+import pytest
+
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure, LocationError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import s3_trials, set_trials
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import (
+    closed_trials,
+    s3_trials,
+    set_trials,
+    sets,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation
 
@@ -61,3 +69,30 @@ def test_where_none_is_known_one_that_is_not_there_is_tried() -> None:
     ids = [trial.id for trial in set_trials.proof(Tries(), "writer", "prod-1")]
     assert ids.count("other_cluster_read_refused") == 1
     assert "other_cluster_read_refused" not in [one.id for one in set_trials.proof(Tries(), "writer", "prod-1", ())]
+
+
+@pytest.mark.parametrize("name", sets.PERMISSION_SETS)
+@pytest.mark.parametrize("writes_restores", [False, True])
+def test_each_path_that_a_set_has_is_tried_elsewhere(name: sets.PermissionSet, writes_restores: bool) -> None:
+    granted = sets.grants(name, ["mine"], writes_restores=writes_restores)
+    me = Tries()
+    trials = [*set_trials.proof(me, name, "mine", ["other"]), *closed_trials.closed(me, name, "mine", ["other"])]
+    for trial in trials:
+        if trial.id.startswith("other_cluster_"):
+            trial.attempt()
+    tried = [(operation, path.replace("other", "mine")) for operation, path in me.tried]
+    for grant in granted:
+        for operation in grant.operations & {"read", "create", "delete"}:
+            fits = [path for doing, path in tried if doing == operation and fnmatch.fnmatchcase(path, grant.path)]
+            assert fits, f"{operation} {grant.path}"
+
+
+@pytest.mark.parametrize("name", sets.PERMISSION_SETS)
+def test_what_must_be_closed_is_granted_to_nobody(name: sets.PermissionSet) -> None:
+    granted = sets.grants(name, ["mine"], writes_restores=True)
+    me = Tries()
+    for trial in closed_trials.closed(me, name, "mine", ["other"]):
+        trial.attempt()
+    for operation, path in me.tried:
+        open_ = [grant for grant in granted if operation in grant.operations and fnmatch.fnmatchcase(path, grant.path)]
+        assert open_ == [], path
