@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.minio_admin import MinioAdminApi
 from support import modules
 from support.aws import allow, document
 from support.minio_trust import Tree, World, changes, verdicts
@@ -174,6 +175,22 @@ def test_an_old_key_stays_until_the_new_one_is_proven(world: World) -> None:
     assert changes(world.present()) == [("access_key", True, True)], "what failed is made up for"
     assert {one["accessKey"]: one["accountStatus"] for one in accounts(world)}[world.keys()["access_key"]] == "on"
     assert sorted(one["accountStatus"] for one in accounts(world)) == ["off", "on"]
+
+
+def test_a_key_that_was_made_and_never_kept_goes(world: World) -> None:
+    world.present()
+    kept, secret = world.keys(), secrets.token_urlsafe(20)
+    # As a task that is killed between the two leaves it.
+    world.admin.user_add(world.name, secret)
+    api = MinioAdminApi(world.store.endpoint, world.name, secret, str(world.store.ca_cert))
+    lost, _secret = api.make_access_key()
+    assert changes(world.present()) == [("access_key", True, True)]
+    assert {one["accessKey"]: one["accountStatus"] for one in accounts(world)} == {
+        kept["access_key"]: "on",
+        lost: "off",
+    }
+    assert changes(world.present()) == [("access_key", True, False)]
+    assert world.keys() == kept
 
 
 def test_without_a_proof_no_old_key_goes(world: World) -> None:
