@@ -17,7 +17,7 @@ description:
   - Makes a policy that allows one permission set below the location's prefix, and lets somebody have it - a user of its own with
     an access key (O(secret_path)), users that are there (O(members)), users and groups of a directory (O(ldap_users),
     O(ldap_groups)), or identities of an OpenID provider (O(web_identity)).
-  - Then proves it. The new key, or an identity of O(verify_tokens) or O(verify_ldap), does what it is for, and is refused elsewhere -
+  - Then proves it. The new key, O(controller_account), or an identity of O(verify_tokens) or O(verify_ldap), does what it is for, and is refused elsewhere -
     in the folder of another cluster, outside of the prefix, and for what the permission set does not have. Nobody gets in
     without a key. All requests of the proof are harmless, also where they are allowed.
   - What others have set up in MinIO is left alone.
@@ -48,6 +48,26 @@ options:
         description:
           - The secret key.
         type: str
+  controller_account:
+    description:
+      - The keys of somebody who gets the policy, such as one of O(members), or those of a session of somebody of the directory. The
+        permission set is proven with them, by lines that begin with C(controller_). They are never the environment's.
+    type: dict
+    suboptions:
+      access_key:
+        description:
+          - The access key.
+        type: str
+        required: true
+      secret_key:
+        description:
+          - The secret key.
+        type: str
+        required: true
+      session_token:
+        description:
+          - The session token, of a session's keys.
+        type: str
   secret_path:
     description:
       - The file that keeps the access key and its secret, as JSON with C(access_key) and C(secret_key). It is made with mode 0600.
@@ -64,8 +84,8 @@ options:
   members:
     description:
       - Users of MinIO that are there already. They are put into a group O(name) that has the policy, and others are taken out of it.
-      - What else these users may do is not looked at, and nothing is tried as one of them - without a key or a token of the trust
-        the lines of the permission set are unknown.
+      - What else these users may do is not looked at, and nothing is tried as one of them but O(controller_account) - without a key
+        or a token of the trust the lines of the permission set are unknown.
     type: list
     elements: str
   web_identity:
@@ -81,7 +101,8 @@ options:
       - Distinguished names of users of the directory that MinIO is set up with. They have the policy, and others of the directory
         lose it.
       - A MinIO with a directory has no users and groups of its own, and so neither O(secret_path) nor O(members).
-      - A location has no method to log in so. Whoever does gets the keys of a session, or makes an access key with them.
+      - A location has no method to log in so. Whoever does gets the keys of a session, or makes an access key with them, which can be
+        O(controller_account).
     type: list
     elements: str
   ldap_groups:
@@ -320,6 +341,14 @@ ARGUMENTS: ArgumentSpec = {
         "options": {
             "access_key": {"type": "str", "no_log": False},
             "secret_key": {"type": "str", "no_log": True},
+        },
+    },
+    "controller_account": {
+        "type": "dict",
+        "options": {
+            "access_key": {"type": "str", "required": True, "no_log": False},
+            "secret_key": {"type": "str", "required": True, "no_log": True},
+            "session_token": {"type": "str", "no_log": True},
         },
     },
     "secret_path": {"type": "path", "no_log": False},

@@ -86,9 +86,9 @@ class Directory:
 
 
 @contextlib.contextmanager
-def served_directory() -> Iterator[Directory]:
+def served_directory(base: str = "dc=example,dc=org") -> Iterator[Directory]:
     """A directory, served until the end of the block."""
-    directory = Directory()
+    directory = Directory(base)
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:

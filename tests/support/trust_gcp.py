@@ -42,6 +42,12 @@ class Acme:
             folder = f"fleet/clusters/{cluster}/backups/b"
             for name in ("b.tar.gz", "velero-backup.json"):
                 google.write(BUCKET, f"{folder}/{name}", b"{}")
+        for name in (
+            "clusters/prod-2/backups/b/stowage-manifest.json",
+            "clusters/prod-2/metadata/stowage/reservations/b.json",
+            "workspaces/w/runs/r/prod-2/1.json",
+        ):
+            google.write(BUCKET, f"fleet/{name}", b"{}")
         google.write(BUCKET, "elsewhere/x", b"x")
 
     def _file(self, name: str, email: str) -> str:

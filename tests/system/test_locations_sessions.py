@@ -295,3 +295,13 @@ def test_a_role_of_seaweedfs(
     else:
         use(location)
     location.close()
+
+
+def test_a_token_that_somebody_else_signed_is_nobody_at_seaweedfs(
+    weed: SeaweedFS, issuer: Issuer, tmp_path: Path
+) -> None:
+    place = Place(weed)
+    location = place.open({**token_file(tmp_path, Issuer(issuer.url)), "role_arn": ROLE})
+    assert code_of(lambda: location.create("a", b"x")) == "credentials_invalid"
+    assert weed.keys(place.bucket) == []
+    location.close()

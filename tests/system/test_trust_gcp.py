@@ -249,6 +249,17 @@ def test_before_the_first_backup_reading_is_unknown(server: GoogleServer, source
         ("roles/storage.objectCreator", THERE, "other_cluster_create_refused"),
         ("roles/storage.objectViewer", THERE, "other_cluster_read_refused"),
         ("roles/storage.admin", "", "bucket_policy_refused"),
+        ("roles/storage.legacyBucketOwner", "", "bucket_changes_refused"),
+        (
+            "roles/storage.objectViewer",
+            'resource.name.endsWith("/velero-backup.json")',
+            "other_cluster_document_read_refused",
+        ),
+        (
+            "roles/storage.objectCreator",
+            'resource.name.extract("/metadata/{any}/") == "stowage"',
+            "other_cluster_metadata_create_refused",
+        ),
     ],
 )
 def test_who_may_do_more_is_found_out(world: World, role: str, expression: str, line: str) -> None:
@@ -353,6 +364,19 @@ def test_others_must_neither_get_in_nor_become_the_account(world: World) -> None
     world.iam.of_projects = {}
     world.iam.bind(world.held, "roles/storage.objectViewer", f"serviceAccount:{other}")
     assert set(failed(world.run(verify_as=them))) == {"as_prod-2_list_refused", "as_prod-2_read_refused"}
+
+
+def test_a_stranger_whose_credentials_are_none_proves_nothing(world: World) -> None:
+    other = world.iam.add_account(f"other-{uuid.uuid4().hex[:6]}@{PROJECT}.iam.gserviceaccount.com")
+    them = [{"name": "prod-2", "auth": world.iam.auth(other)}]
+    # The mistake that nobody would notice.
+    world.iam.bind(world.held, "roles/storage.objectViewer", f"serviceAccount:{other}")
+    world.iam.server.tokens.accounts.discard(other)
+    seen = verdicts(world.present(verify_as=them))
+    assert {one for name, one in seen.items() if name.startswith("as_prod-2")} == {"unknown"}
+    world.iam.server.tokens.accounts.add(other)
+    assert set(failed(world.run(verify_as=them))) == {"as_prod-2_list_refused", "as_prod-2_read_refused"}
+    world.held.bindings.pop()
 
 
 def test_a_refusal_of_somebody_who_never_gets_in_proves_nothing(alone: World) -> None:

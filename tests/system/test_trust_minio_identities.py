@@ -105,7 +105,9 @@ def test_a_token_that_names_more_is_found_out(world: World, token: Tokens) -> No
     found = world.run(**web(token("greedy", "allowed", policy=f"{world.name},{more}")))
     assert set(found["error_details"]["checks"]) == {
         "token_greedy_delete_refused",
+        "token_greedy_document_delete_refused",
         "token_greedy_other_cluster_delete_refused",
+        "token_greedy_outside_prefix_delete_refused",
     }
 
 
@@ -122,6 +124,9 @@ def test_a_refusal_proves_nothing_where_nobody_gets_in_or_the_token_is_old(world
     old = token("old", "refused", policy=world.name, exp=1_700_000_000)
     seen = verdicts(world.present(**web(token("right", "allowed", policy=world.name), old)))
     assert seen["token_old_refused"] == "unknown"
+    Path(other["path"]).write_text("no token at all", encoding="ascii")
+    seen = verdicts(world.present(**web(token("right", "allowed", policy=world.name), other)))
+    assert seen["token_other_refused"] == "unknown", "it gets in nowhere"
     gone = {**other, "path": "/nonexistent/token", "expected": "allowed"}
     found = world.run(**web(gone, verify_required=["token_other_allowed"]))
     assert found["error_details"]["checks"] == ["token_other_allowed"]
@@ -165,6 +170,22 @@ def test_users_that_are_there_get_it_through_a_group(world: World) -> None:
     assert world.run(state="absent", **options)["changed"] is False
     assert {name for name, _secret in people} <= set(json.loads(world.admin.user_list()))
     assert world.name not in json.loads(world.admin.group_list())
+
+
+def test_a_member_s_keys_prove_the_group_s_rights(world: World) -> None:
+    ((alice, secret), (carol, other)) = users(world, "alice", "carol")
+    options: Tree = {"secret_path": None, "permissions": "reader", "members": [alice]}
+    trust = world.present(**options, controller_account={"access_key": alice, "secret_key": secret})
+    assert set(verdicts(trust).values()) == {"passed"}
+    assert {"controller_list_allowed", "controller_other_cluster_read_refused"} <= verdicts(trust).keys()
+    more = world.add_policy(allow("s3:DeleteObject", f"arn:aws:s3:::{world.bucket}/fleet/clusters/prod-1/*"))
+    world.admin.attach_policy([more], user=alice)
+    found = world.run(**options, controller_account={"access_key": alice, "secret_key": secret})
+    assert found["error_details"]["checks"] == ["controller_delete_refused", "controller_document_delete_refused"]
+    world.admin.detach_policy([more], user=alice)
+    found = world.run(**options, controller_account={"access_key": carol, "secret_key": other})
+    assert "controller_list_allowed" in found["error_details"]["checks"], "who is no member has nothing"
+    assert secret not in json.dumps(found)
 
 
 def test_a_user_of_its_own_and_a_group(world: World) -> None:
@@ -348,9 +369,10 @@ def test_who_has_more_by_another_group_is_found_out(named: World, directory: Dir
     named.admin.attach_policy_ldap([more], group=group)
     options: Tree = {"secret_path": None, "ldap_users": [person], "verify_ldap": [login(directory, alice, "allowed")]}
     found = named.run(**options)
-    assert set(found["error_details"]["checks"]) == {
+    assert set(found["error_details"]["checks"]) > {
         f"ldap_{alice}_read_refused",
         f"ldap_{alice}_other_cluster_read_refused",
+        f"ldap_{alice}_outside_prefix_read_refused",
     }
     named.run(state="absent", **options)
 

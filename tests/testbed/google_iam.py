@@ -51,6 +51,10 @@ ROLES: dict[str, set[str]] = {
     "roles/storage.objectCreator": {"storage.objects.create"},
     "roles/storage.objectUser": {f"storage.objects.{verb}" for verb in ("create", "delete", "get", "list", "update")},
     "roles/storage.legacyBucketReader": {"storage.buckets.get", "storage.objects.list"},
+    "roles/storage.legacyBucketOwner": {
+        "storage.objects.list",
+        *(f"storage.buckets.{verb}" for verb in ("get", "getIamPolicy", "setIamPolicy", "update")),
+    },
     "roles/storage.admin": {
         *(f"storage.objects.{verb}" for verb in ("create", "delete", "get", "list", "update")),
         *(f"storage.buckets.{verb}" for verb in ("get", "getIamPolicy", "setIamPolicy")),

@@ -119,7 +119,7 @@ class GcpTrust:
             names += apis.location.objects(self._settings.bucket, f"{self._settings.prefix}{folder}")
         start = f"{self._settings.prefix}clusters/"
         others = other_clusters(apis.location.folders(self._settings.bucket, start), self._wanted.clusters)
-        for prefix in ("", *(f"{start}{one}/" for one in others)):
+        for prefix in ("", f"{self._settings.prefix}workspaces/", *(f"{start}{one}/" for one in others)):
             names += apis.location.objects(self._settings.bucket, prefix)
         return Samples(tuple(dict.fromkeys(names)), others)
 
@@ -136,7 +136,8 @@ class GcpTrust:
                 proof.unknown += not_tried(unsaid.trials, _NOBODY_ACTS) + unsaid.unknown
             else:
                 gcp_trials.prove_set(proof, me, self._wanted.permissions, place, samples)
-            gcp_trials.prove_strangers(proof, place, {**anonymous, **others}, samples)
+            gcp_trials.prove_strangers(proof, place, anonymous, samples, anonymous=True)
+            gcp_trials.prove_strangers(proof, place, others, samples)
             gcp_trials.prove_plain(proof, place, self._plain())
         self._prove_logins(proof)
         self._prove_keys(proof, apis)
@@ -147,8 +148,12 @@ class GcpTrust:
         place = Place(self._settings.prefix, self._wanted.folders[0])
         for one in self._task.params["verify_as"] or ():
             caller = self._caller(functools.partial(self._impersonated, one["auth"]))
-            name, what = str(one["name"]), "acting as the account"
-            proof.add(gcp_trials.login(f"as_{name}_impersonation_refused", "refused", caller, place, what))
+            id_, what, known = (
+                f"as_{one['name']}_impersonation_refused",
+                "acting as the account",
+                self._other(one["auth"]).known,
+            )
+            proof.add(gcp_trials.login(id_, "refused", caller, place, what, control=known))
         for project, subject in self._wanted.gke:
             trial = gcp_trials.login(f"gke_{subject}_allowed", "allowed", None, place, f"{subject} of {project}")
             proof.add(trial, "Only a pod of the cluster gets such a token.")

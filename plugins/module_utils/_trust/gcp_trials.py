@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 import secrets as random
 import threading
 import typing as t
@@ -22,8 +23,10 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_calls import GcsCalls, Request
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_client import GcsSettings, TokenSource
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_settings import held_permissions
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_upload import ResumableUpload
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.settle import NewObject
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.closed_trials import elsewhere_of, path_of
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.gcp_policy import PERMISSIONS
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import (
     Answer,
@@ -44,6 +47,17 @@ _NOTHING_MORE: t.Final = (
     "Look for bindings of the bucket, its project and its folders that allow more than this trust (trust.foreign)."
 )
 _OPEN: t.Final = "Look for what lets others in: members of the service account's policy, and its project's bindings."
+
+NEVER: t.Final = (
+    "storage.buckets.delete",
+    "storage.buckets.setIamPolicy",
+    "storage.buckets.update",
+    "storage.objects.overrideUnlockedRetention",
+    "storage.objects.setIamPolicy",
+    "storage.objects.setRetention",
+    "storage.objects.update",
+)
+"""Permissions that nobody needs who backs up, restores or deletes: https://cloud.google.com/storage/docs/access-control/iam-permissions"""
 
 Allowed = t.Mapping[PermissionSet, t.Mapping[Operation, str]]
 # Paths in the folder that the set is about; {0} becomes a random word. What is read or deleted is named by its end.
@@ -83,6 +97,13 @@ class Samples:
         """One that begins and ends so; empty if there is none."""
         return next((name for name in self.names if name.startswith(start) and name.endswith(end)), "")
 
+    def like(self, prefix: str, path: str, cluster: str) -> str:
+        """One that fits a path of another cluster; empty if there is none."""
+        pattern = re.escape(prefix) + path_of(
+            re.escape(path).replace(r"\{", "{").replace(r"\}", "}"), re.escape(cluster), ".+"
+        )
+        return next((name for name in self.names if re.fullmatch(pattern, name)), "")
+
     def outside(self, starts: t.Sequence[str]) -> str:
         """One that begins with none of these; empty if there is none."""
         return next((name for name in self.names if not name.startswith(tuple(starts))), "")
@@ -120,6 +141,28 @@ class GcsCaller:
             calls.once(request, "Reading the bucket's policy")
 
         return self._seen("storage.buckets.getIamPolicy", ask)
+
+    def changes(self) -> Seen:
+        """Whether the caller has a permission that no permission set has, as the store says when it is asked."""
+        try:
+            held = held_permissions(self.calls(), NEVER)
+        except StowageError as error:
+            return self._refused(error, "Asking for permissions")
+        if held.value is None:
+            return Seen(Answer.UNDECIDED, "The store does not say which permissions the caller has.")
+        if held.value:
+            return Seen(Answer.ALLOWED, f"{', '.join(sorted(held.value & set(NEVER)))} is granted on the bucket.")
+        return Seen(Answer.REFUSED, "None of them is granted on the bucket.")
+
+    def known(self) -> Seen:
+        """Whether the caller is somebody: gets a token at all, whatever may be done with it."""
+        try:
+            self.calls().tokens.headers("GET", self._settings.endpoint)
+        except StowageError as error:
+            return Seen(Answer.UNDECIDED, error.message)
+        except Exception as error:  # noqa: BLE001 - whatever google-auth raises
+            return Seen(Answer.UNDECIDED, f"There is no token ({type(error).__name__}).")
+        return Seen(Answer.ALLOWED, "A token was given.")
 
     def silent(self, key: str) -> Seen:
         """Whether a listing is refused, or not answered at all."""
@@ -203,9 +246,27 @@ def prove_set(proof: Proof, me: GcsCaller, name: PermissionSet, place: Place, sa
             key = sample if of_sample else folder + path.format(random.token_hex(8))
             trial = _trial(f"{start}_{operation}_refused", "refused", me, operation, key, control=control)
             proof.add(trial, _NO_SAMPLE if of_sample and not sample else "")
+    prove_closed(proof, me, name, place, samples)
     attempt = me.settings
     fix = "Take roles that read or write the bucket's policy away from the account."
     proof.add(Trial("bucket_policy_refused", "refused", "reading the bucket's policy", attempt, control, fix))
+    what = "changing the bucket, its policy, or what objects are guarded by"
+    fix = "Take roles that have what is named away from the account."
+    proof.add(Trial("bucket_changes_refused", "refused", what, me.changes, control, fix))
+
+
+def prove_closed(proof: Proof, me: GcsCaller, name: PermissionSet, place: Place, samples: Samples) -> None:
+    """The lines about other clusters' documents, metadata and records. What is read has to be there: of what is not, there is no line."""
+    for other in place.others(samples):
+        for id_, operation, path in elsewhere_of(name):
+            creates = operation == "create"
+            key = (
+                place.prefix + path_of(path, other, random.token_hex(8))
+                if creates
+                else samples.like(place.prefix, path, other)
+            )
+            if key:
+                proof.add(_trial(id_, "refused", me, operation, key, control=place.control(me)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,12 +291,14 @@ class Place:
         """What everybody with a permission set for the folder may do."""
         return functools.partial(me.may, "list", f"{self.folder}backups/")
 
+    def others(self, samples: Samples) -> tuple[str, ...]:
+        """Clusters that must be closed, once for a trust."""
+        return samples.others or (NOBODY,) if self.first else ()
+
     def elsewhere(self, samples: Samples) -> list[tuple[str, str, str]]:
         """Places where the folder's permissions end: how their lines are called, a folder, an object that is there."""
-        found = []
-        if self.first:
-            folders = [f"{self.prefix}clusters/{one}/" for one in samples.others or (NOBODY,)]
-            found = [("other_cluster", folder, samples.find(folder)) for folder in folders]
+        folders = [f"{self.prefix}clusters/{one}/" for one in self.others(samples)]
+        found = [("other_cluster", folder, samples.find(folder)) for folder in folders]
         if self.prefix:
             found.append(("outside_prefix", f"{NOBODY}/", samples.outside([self.prefix])))
         return found
@@ -259,8 +322,12 @@ def _trial(
     return Trial(id_, "refused", what, attempt, control, _NOTHING_MORE)
 
 
-def prove_strangers(proof: Proof, place: Place, strangers: t.Mapping[str, GcsCaller], samples: Samples) -> None:
-    """Lines of callers who may do nothing in a folder."""
+def prove_strangers(
+    proof: Proof, place: Place, strangers: t.Mapping[str, GcsCaller], samples: Samples, *, anonymous: bool = False
+) -> None:
+    """Lines of callers who may do nothing in a folder. Whose credentials are none are refused whatever the bucket says, so
+    all but anonymous ones have to get a token.
+    """
     read = samples.find(place.folder)
     for name, caller in strangers.items():
         for operation, key in (
@@ -270,7 +337,14 @@ def prove_strangers(proof: Proof, place: Place, strangers: t.Mapping[str, GcsCal
         ):
             doing = t.cast("Operation", operation)
             proof.add(
-                _trial(f"{name}_{operation}_refused", "refused", caller, doing, key, control=None),
+                _trial(
+                    f"{name}_{operation}_refused",
+                    "refused",
+                    caller,
+                    doing,
+                    key,
+                    control=None if anonymous else caller.known,
+                ),
                 "" if key else _NO_SAMPLE,
             )
 

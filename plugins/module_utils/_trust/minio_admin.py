@@ -106,13 +106,13 @@ class MinioAdminApi:
         return MinioAdminApi(self.endpoint, access_key, secret_key, self._verify)
 
     def policy(self, name: str) -> dict[str, t.Any] | None:
-        """A policy's document, ``None`` if there is none."""
+        """A policy's document, ``None`` if there is none. What MinIO keeps as sets, it tells in another order each time."""
         found = self._asked("Reading a policy", "policy_info", name)
         if not isinstance(found, dict):
             return None
         # Newer servers wrap the document.
         document = found.get("Policy", found)
-        return document if isinstance(document, dict) else None
+        return dict(_in_order(document)) if isinstance(document, dict) else None
 
     def put_policy(self, name: str, document: t.Mapping[str, t.Any]) -> None:
         """Creates a policy or replaces it."""
@@ -220,13 +220,14 @@ class MinioAdminApi:
 
     def access_keys(self, user: str) -> list[AccessKey]:
         """The access keys of a user."""
-        found = self._asked("Listing access keys", "list_service_account", user)
-        accounts = (found.get("accounts") or ()) if isinstance(found, dict) else ()
-        return [
+        answer = self._asked("Listing access keys", "list_service_account", user)
+        accounts = (answer.get("accounts") or ()) if isinstance(answer, dict) else ()
+        found = [
             AccessKey(str(one["accessKey"]), one.get("name") == KEY_NAME, one.get("accountStatus") == "on")
             for one in accounts
             if isinstance(one, dict) and one.get("accessKey")
         ]
+        return sorted(found, key=lambda one: one.access_key)
 
     def make_access_key(self) -> tuple[str, str]:
         """A new access key of this identity: access key and secret key. It may do what its user may."""
@@ -293,6 +294,15 @@ class MinioAdminApi:
             return StowageError("tls_untrusted", f"{start}: its certificate is not trusted.", hint)
         hint = "Check the location's endpoint, and that this machine reaches it."
         return StowageError("endpoint_unreachable", f"{start}: no answer ({type(error).__name__}).", hint)
+
+
+def _in_order(tree: t.Any) -> t.Any:
+    """A document with its lists of texts sorted. Statements stay as they are."""
+    if isinstance(tree, dict):
+        return {name: _in_order(value) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return sorted(tree) if all(isinstance(one, str) for one in tree) else [_in_order(one) for one in tree]
+    return tree
 
 
 def _holders(found: t.Any, policy: str) -> list[str]:

@@ -23,6 +23,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_c
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_client import S3Settings, make_client
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import key_file, minio
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.closed_trials import closed
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import (
     Answer,
     Line,
@@ -53,6 +54,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.set_tria
     proof,
     refused,
 )
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation
 
 
 class MinioTrust:
@@ -80,6 +82,8 @@ class MinioTrust:
         self._logins = self._all_logins()
         self._check()
         self._owner: Keys | None = None
+        self._controller = keys_of_options(params["controller_account"] or {})
+        task.hide(self._controller.secrets() if self._controller else ())
         self._others = [
             (str(one["name"]), Keys(str(one["access_key"]), str(one["secret_key"])))
             for one in params["verify_as"] or ()
@@ -192,8 +196,9 @@ class MinioTrust:
         return not_tried(self._trials(parties), why)
 
     def _parties(self, keys: Keys | None) -> list[Party]:
-        """Who has the permission set, of whom there is a key or a token here."""
-        found = [Party("", self._caller(keys), self._caller(keys, everywhere=True))] if keys else []
+        """Who has the permission set, of whom there are keys or a token here."""
+        given = (("", keys), ("controller_", self._controller))
+        found = [Party(start, self._caller(one), self._caller(one, everywhere=True)) for start, one in given if one]
         for login in self._logins:
             if login.expected == "allowed":
                 me, everywhere = self._session(login), self._session(login, everywhere=True)
@@ -237,15 +242,18 @@ class MinioTrust:
     def _set_trials(self, parties: t.Sequence[Party]) -> list[Trial]:
         """What those who have the permission set can do, and cannot."""
         trials: list[Trial] = []
-        closed = self._closed() if parties else ()
+        elsewhere = self._closed() if parties else ()
         for number, folder in enumerate(self._request.folders):
             for party in parties:
                 control = control_of(party.me, folder)
-                found = proof(party.me, self._request.permissions, folder, () if number else closed)
+                others = () if number else elsewhere
+                found = proof(party.me, self._request.permissions, folder, others)
+                found += closed(party.me, self._request.permissions, folder, others)
                 if self._request.location["prefix"]:
-                    outside = "stowage-trust-check/{0}"
-                    found.append(refused("outside_prefix_create_refused", party.everywhere, "create", outside, control))
-                    found.append(refused("outside_prefix_list_refused", party.everywhere, "list", "", control))
+                    found += [
+                        refused(f"outside_prefix_{operation}_refused", party.everywhere, operation, path, control)
+                        for operation, path in _OUTSIDE.items()
+                    ]
                 trials += of_party(party.start, found)
         return trials
 
@@ -315,6 +323,12 @@ class MinioTrust:
         return review(self._wanted, self._settings.endpoint, web_identity=bool(self._task.params["web_identity"]))
 
 
+_OUTSIDE: t.Final[t.Mapping[Operation, str]] = {
+    "create": "stowage-trust-check/{0}",
+    "read": "stowage-trust-check/{0}",
+    "delete": "stowage-trust-check/{0}",
+    "list": "",
+}
 _NOBODY_HERE: t.Final = "Neither a key nor a token nor a password of who has the policy is here to try it with."
 
 

@@ -29,12 +29,15 @@ LISTED = {
         "account_that_was_made_again account_that_is_not_known_yet whole_pool no_attribute_condition wildcard_subject "
         "audience_not_compared another_provider same_name_in_another_cluster token_creator_of_the_project "
         "organization_policy keys_that_do_not_expire hmac_keys lifetime_of_tokens retention_and_velero "
-        "key_of_the_service_agent wrong_account certificates_of_the_environment"
+        "key_of_the_service_agent wrong_account certificates_of_the_environment condition_forgets_the_cluster "
+        "refused_for_another_reason reader_said_to_be_unfit"
     ),
     "minio": (
         "no_accounts access_key_of_an_administrator attached_twice bucket_policy_for_users own_certificate "
         "assume_role_with_an_access_key wrong_administrator wrong_region another_endpoint_for_people "
-        "token_names_more_policies another_group_of_the_directory token_for_another_audience key_without_a_user_s_policy"
+        "token_names_more_policies another_group_of_the_directory token_for_another_audience key_without_a_user_s_policy "
+        "path_forgets_the_cluster commit_point_deleted more_outside_of_the_prefix refused_for_another_reason "
+        "members_have_more key_replaced_before_it_is_handed_on"
     ),
     "azure": (
         "role_of_the_control_plane role_wider_than_needed condition_missing condition_forgets_listing condition_forgets_an_action "

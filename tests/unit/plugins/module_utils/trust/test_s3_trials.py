@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import types
 from typing import Any, cast
 
@@ -12,7 +13,12 @@ import pytest
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure, LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import s3_trials, set_trials
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import (
+    closed_trials,
+    s3_trials,
+    set_trials,
+    sets,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation
 
@@ -108,3 +114,33 @@ def test_what_a_refusal_shows(
 ) -> None:
     seen = refusing(provider, **failure).may(operation, "clusters/prod-1/backups/{0}")
     assert (seen.answer, seen.vague) == (answer, vague)
+
+
+@pytest.mark.parametrize("name", [name for name in sets.PERMISSION_SETS if name != "coordinator"])
+@pytest.mark.parametrize("writes_restores", [False, True])
+def test_each_path_that_a_set_has_is_tried_elsewhere(name: sets.PermissionSet, writes_restores: bool) -> None:
+    granted = sets.grants(name, ["mine"], writes_restores=writes_restores)
+    me = Tries()
+    trials = [
+        *set_trials.proof(me, name, "clusters/mine/", ["other"]),
+        *closed_trials.closed(me, name, "clusters/mine/", ["other"]),
+    ]
+    for trial in trials:
+        if trial.id.startswith("other_cluster_"):
+            trial.attempt()
+    tried = [(operation, path.replace("other", "mine")) for operation, path in me.tried]
+    for grant in granted:
+        for operation in grant.operations & {"read", "create", "delete"}:
+            fits = [path for doing, path in tried if doing == operation and fnmatch.fnmatchcase(path, grant.path)]
+            assert fits, f"{operation} {grant.path}"
+
+
+@pytest.mark.parametrize("name", sets.PERMISSION_SETS)
+def test_what_must_be_closed_is_granted_to_nobody(name: sets.PermissionSet) -> None:
+    granted = sets.grants(name, ["mine"], writes_restores=True)
+    me = Tries()
+    for trial in closed_trials.closed(me, name, "clusters/mine/", ["other"]):
+        trial.attempt()
+    for operation, path in me.tried:
+        open_ = [grant for grant in granted if operation in grant.operations and fnmatch.fnmatchcase(path, grant.path)]
+        assert open_ == [], path
