@@ -43,6 +43,11 @@ options:
     description: The name of the location of clusters and workspaces that have none.
     type: str
     default: ""
+  left_out:
+    description: Names of locations that the report is not about. Clusters whose backups are there are left out.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: stowage.kubernetes.report
 """

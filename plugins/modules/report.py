@@ -37,7 +37,7 @@ options:
   workspaces:
     description:
       - The workspaces that the inventory knows. The filter P(stowage.kubernetes.report_workspaces#filter) makes them of C(stowage_workspaces).
-        Backups for others, and for none, are reported on as well, and have no objective but O(max_age).
+        Backups for others, and for none, have no objective but O(max_age).
     type: list
     elements: dict
     default: []
@@ -80,6 +80,11 @@ options:
           problem:
             description: What the inventory says is wrong with it.
             type: str
+  others:
+    description:
+      - Whether the report is also about backups for other workspaces, and for none.
+    type: bool
+    default: true
   path:
     description:
       - The directory that the files are written into. It is made if it is not there.
@@ -356,6 +361,7 @@ ARGUMENTS: ArgumentSpec = {
             },
         },
     },
+    "others": {"type": "bool", "default": True},
     "path": {"type": "path", "required": True},
     "prometheus_path": {"type": "path"},
     "formats": {

@@ -43,6 +43,8 @@ def report_workspaces(
     hosts: t.Iterable[Host] = (),
     chosen: str | t.Sequence[str] = names.ALL,
     default_location: str = "",
+    *,
+    left_out: t.Container[str] = (),
 ) -> list[Tree]:
     """See the documentation of the filter.
 
@@ -52,9 +54,12 @@ def report_workspaces(
     try:
         workspaces = definition.read_workspaces(definitions)
         meant = members.choose(workspaces, chosen) if workspaces else []
-        return [_workspace(one, groups, known, default_location) for one in meant]
+        found = [_workspace(one, groups, known, default_location) for one in meant]
     except StowageError as error:
         raise AnsibleFilterError(f"{error.code}: {error.message} {error.hint}".rstrip()) from None
+    for one in found:
+        one["clusters"] = [cluster for cluster in one["clusters"] if cluster["location"] not in left_out]
+    return found
 
 
 def _workspace(one: Workspace, groups: members.Groups, hosts: t.Mapping[str, Host], default: str) -> Tree:

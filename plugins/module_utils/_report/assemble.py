@@ -140,6 +140,8 @@ def _parts(wanted: Wanted, found: Found, records: Records) -> t.Iterator[Part]:
             if key not in taken:
                 taken.add(key)
                 yield _of_member(workspace, member, found, records)
+    if not wanted.others:
+        return
     known = {one.name: one for one in wanted.workspaces}
     places = {(location, cluster) for _workspace, location, cluster in taken}
     for name, place in found.items():
@@ -191,7 +193,7 @@ def _of_stranger(
     workspace: WantedWorkspace, location: str, cluster: str, there: FoundCluster, backups: t.Sequence[BackupRecord]
 ) -> Part:
     return Part(
-        workspace=WantedWorkspace(name=printable(workspace.name, 63), owner=workspace.owner),
+        workspace=WantedWorkspace(name=workspace.name, owner=workspace.owner),
         cluster=printable(cluster, 253),
         location=printable(location, 253),
         expected=False,
@@ -209,7 +211,8 @@ def _by_workspace(backups: t.Iterable[BackupRecord]) -> dict[str, list[BackupRec
 
 
 def _label(backup: BackupRecord) -> str:
-    return backup.labels.get(WORKSPACE_LABEL, "")
+    # Cut before anything is told apart by it: no two rows have the same name.
+    return printable(backup.labels.get(WORKSPACE_LABEL, ""), 63)
 
 
 # -- locations

@@ -134,7 +134,8 @@ def _runs(
     mine = {one.name for one in wanted.workspaces if one.location == name}
     elsewhere = {one.name for one in wanted.workspaces} - mine
     try:
-        mine |= {one for one in location.list_folders("workspaces/") if _fits(check_workspace, one)} - elsewhere
+        if wanted.others:
+            mine |= {one for one in location.list_folders("workspaces/") if _fits(check_workspace, one)} - elsewhere
     except StowageError as error:
         if error.code != "permission_denied":
             raise

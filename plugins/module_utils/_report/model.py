@@ -89,6 +89,7 @@ class Wanted:
     :param max_age: how old a last good backup may be where no schedule says it; ``None`` if it may have any age.
     :param grace: how long after its scheduled instant a backup is not late yet.
     :param max_runs: how many runs of each workspace are looked at, the newest.
+    :param others: whether it is also about backups for other workspaces, and for none.
     """
 
     workspaces: tuple[WantedWorkspace, ...] = ()
@@ -96,6 +97,7 @@ class Wanted:
     grace: datetime.timedelta = datetime.timedelta(hours=2)
     max_runs: int = 30
     title: str = "Backups"
+    others: bool = True
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -36,13 +36,17 @@ theme.addEventListener('click', (event) => {
 // A page that nobody makes anew looks as good as on its first day.
 const facts = JSON.parse($('facts').textContent);
 const old = (Date.now() - Date.parse(facts.generated)) / 1000;
-const since = (seconds) => seconds < 5400 ? Math.round(seconds / 60) + ' min' : seconds < 172800 ? Math.round(seconds / 3600) + ' h' : Math.round(seconds / 86400) + ' d';
+const since = (seconds) => seconds < 5400 ? Math.round(seconds / 60) + ' min' :
+  seconds < 172800 ? Math.round(seconds / 3600) + ' h' : Math.round(seconds / 86400) + ' d';
 const table = $('fleet');
 const items = table ? [...table.tBodies] : [];
-const overdue = items.filter((one) => one.dataset.deadline && Number(one.dataset.deadline) * 1000 < Date.now() && !['late', 'missing', 'unknown'].includes(one.dataset.status));
+const passed = (one) => one.dataset.deadline && Number(one.dataset.deadline) * 1000 < Date.now();
+const overdue = items.filter((one) => passed(one) && !['late', 'missing', 'unknown'].includes(one.dataset.status));
 if (old > facts.fresh || overdue.length) {
   const stale = $('stale');
-  stale.textContent = 'This page was made ' + since(old) + ' ago.' + (overdue.length ? ' ' + overdue.length + ' of its clusters may have become late since, unless they were backed up meanwhile.' : ' Make it anew to see how things are.');
+  stale.textContent = 'This page was made ' + since(old) + ' ago. ' + (overdue.length ?
+    overdue.length + ' of its clusters may have become late since, unless they were backed up meanwhile.' :
+    'Make it anew to see how things are.');
   stale.hidden = false;
 }
 if (!table) return;
@@ -68,7 +72,8 @@ let waiting = 0;
 words.addEventListener('input', () => { clearTimeout(waiting); waiting = setTimeout(filter, items.length > 300 ? 120 : 0); });
 for (const one of [status, workspace]) one.addEventListener('change', filter);
 document.addEventListener('keydown', (event) => {
-  if (event.key === '/' && !/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); words.focus(); }
+  const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey;
+  if (event.key === '/' && !typing) { event.preventDefault(); words.focus(); }
   if (event.key === 'Escape' && event.target === words) { words.value = ''; filter(); }
 });
 
@@ -82,7 +87,9 @@ const sort = (column, down) => {
   const keyed = items.map((item) => [key(item, column), item]);
   keyed.sort((a, b) => a[0] === '' || b[0] === '' ? (a[0] === '') - (b[0] === '') : sign * (numbers ? a[0] - b[0] : collator.compare(a[0], b[0])));
   table.append(...keyed.map((pair) => pair[1]));
-  heads.forEach((head, number) => { if (head.querySelector('button')) head.setAttribute('aria-sort', number === column ? (down ? 'descending' : 'ascending') : 'none'); });
+  heads.forEach((head, number) => {
+    if (head.dataset.kind) head.setAttribute('aria-sort', number !== column ? 'none' : down ? 'descending' : 'ascending');
+  });
   order.value = column + (down ? 'd' : 'a');
 };
 heads.forEach((head, column) => {

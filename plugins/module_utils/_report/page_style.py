@@ -69,7 +69,8 @@ section{margin:0 0 2rem}
 .head{display:flex;flex-wrap:wrap;gap:.5rem 1rem;align-items:end;justify-content:space-between;margin-bottom:.6rem}
 .tools{display:flex;flex-wrap:wrap;gap:.6rem;align-items:end}
 .tools label{font-size:.8rem;color:var(--quiet);display:grid;gap:.15rem}
-.tools input,.tools select{font:inherit;color:var(--text);background:var(--card);border:1px solid var(--edge);border-radius:7px;padding:.35rem .6rem;min-width:0;max-width:100%}
+.tools input,.tools select{font:inherit;color:var(--text);background:var(--card);border:1px solid var(--edge)}
+.tools input,.tools select{border-radius:7px;padding:.35rem .6rem;min-width:0;max-width:100%}
 .tools input{width:16rem}
 .only-narrow{display:none!important}
 

@@ -38,6 +38,7 @@ def read_wanted(params: _Document) -> Wanted:
         grace=parse_duration("grace", params["grace"]),
         max_runs=params["max_runs"],
         title=printable(params["title"], 200),
+        others=params["others"],
     )
 
 

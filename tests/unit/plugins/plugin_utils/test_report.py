@@ -41,9 +41,11 @@ def test_workspaces_of_an_inventory() -> None:
     ]
     assert [one["name"] for one in report_workspaces(DEFINITIONS, GROUPS, hosts, "shop")] == ["shop"]
     assert report_workspaces({}, GROUPS, hosts) == []
+    left = report_workspaces(DEFINITIONS, GROUPS, hosts, default_location="primary", left_out=["vault", "near"])
+    assert [[one["host"] for one in each["clusters"]] for each in left] == [["b"], []]
     # The module takes what the filter gives.
     spec, _task = modules._parts("report")
-    names = {"workspaces", "max_age", "grace", "max_runs", "title"}
+    names = {"workspaces", "max_age", "grace", "max_runs", "title", "others"}
     params = {name: spec[name].get("default") for name in names} | {"workspaces": found}
     assert [one.name for one in read_wanted(params).workspaces] == ["shop", "all-of-it"]
 

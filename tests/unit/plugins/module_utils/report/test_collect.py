@@ -15,7 +15,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.layout
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._report.assemble import assemble
 from ansible_collections.stowage.kubernetes.plugins.module_utils._report.collect import collect
-from ansible_collections.stowage.kubernetes.plugins.module_utils._report.found import FoundLocation
+from ansible_collections.stowage.kubernetes.plugins.module_utils._report.found import FoundCluster, FoundLocation
 from ansible_collections.stowage.kubernetes.plugins.module_utils._report.model import (
     Member,
     Report,
@@ -26,6 +26,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces imp
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import Expected, Record, RunPaths
 from support.archives import CONFIG_MAPS, DEPLOYMENTS, make_backup, make_item
 from support.memory_location import START, MemoryLocation
+from support.report_fleets import backup as made
 from support.report_fleets import labels
 
 HOUR: t.Final = datetime.timedelta(hours=1)
@@ -160,6 +161,23 @@ def test_backups_of_others_are_reported_on_too(store: MemoryLocation) -> None:
     # Nobody promised anything for what left the inventory; a cluster of no workspace has to be as young as any.
     assert rows["shop", "b"].status == "unwatched"
     assert rows["", "old"].status == "late"
+
+
+def test_a_report_of_some_workspaces_is_of_no_others(store: MemoryLocation) -> None:
+    backup(store, "a", "of-edge", workspace="edge")
+    begin(store, "e1", "a", workspace="edge")
+    said = report(store, wanted("a", others=False))
+    assert [(row.workspace, row.cluster) for row in said.rows] == [("shop", "a")]
+    assert {run.workspace for run in said.runs} == {"shop"}
+    assert {run.workspace for run in report(store, wanted("a")).runs} == {"shop", "edge"}
+
+
+def test_names_that_begin_alike_are_one_row() -> None:
+    """Prometheus refuses a file that has a sample twice."""
+    backups = [made("a", "w" * 100 + end, START, name=f"b{end}") for end in "xy"]
+    place = FoundLocation(START, clusters={"a": FoundCluster(backups)})
+    rows = assemble(Wanted(), {"primary": place}, {}, START).rows
+    assert [(row.workspace, row.backups) for row in rows] == [("w" * 63, 2)]
 
 
 def test_a_backup_for_another_workspace_counts_if_a_run_took_it(store: MemoryLocation) -> None:

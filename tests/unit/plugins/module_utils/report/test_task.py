@@ -123,6 +123,7 @@ def test_a_location_of_which_nothing_can_be_made(given: Tree) -> None:
     wrong: Tree = {
         "odd": {"provider": "tape"},
         "text": SECRET,
+        "quoted": {"provider": "minio", "bucket": "backups", "path_style": SECRET},
         "misplaced": {"provider": "minio", "bucket": "backups", "secret_key": SECRET},
         "gone": {"provider": "filesystem", "path": "/nowhere/at/all"},
     }
