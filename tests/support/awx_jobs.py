@@ -10,6 +10,7 @@ awx/main/tasks/jobs.py, ``awx_meta_vars`` in awx/main/models/unified_jobs.py.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -132,6 +133,14 @@ class Controller:
         process.stdin.close()
         return Job(folder / "artifacts" / str(number), process)
 
+    def lose(self, job: Job) -> None:
+        """The node of a job is gone, while no other job runs: all processes at once, so that none sees another one go and says so."""
+        for sent in (signal.SIGSTOP, signal.SIGKILL):
+            for process in self.plays.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, sent)
+        job.wait()
+
     def run(self, playbook: str, extra: Tree, **options: t.Any) -> Job:
         """Run a job to its end."""
         job = self.start(playbook, extra, **options)
@@ -151,11 +160,6 @@ class Job:
         assert self.process.stdout
         self.process.stdout.read()
         return self.process.wait()
-
-    def kill(self) -> None:
-        """As an execution node that is gone."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.wait()
 
     @property
     def code(self) -> int:
