@@ -81,6 +81,10 @@ importer: env ## Build the tarball and run galaxy-importer on it
 awx: env ## Write patterns, wrapper playbooks and credential types for AWX from docs/awx
 	@.venv/bin/python -m tools awx
 
+.PHONY: bundle
+bundle: env ## Write dist/bundle: tarball, wheels and images by name, for machines without a way out
+	@$(TOOLS) bundle $(ARGS)
+
 .PHONY: matrix
 matrix: env ## Sanity, unit and integration tests on every supported ansible-core and every Python found
 	@.venv/bin/python -m tools matrix $(ARGS)

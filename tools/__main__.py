@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from tools import docs, environments, importer, integration, matrix, sanity, steps, tests
+from tools import bundle, docs, environments, importer, integration, matrix, sanity, steps, tests
 from tools.paths import ToolError
 
 
@@ -42,6 +42,10 @@ def _integration(arguments: Sequence[str]) -> None:
     integration.run_integration(environments.ensure_development(), arguments)
 
 
+def _bundle(arguments: Sequence[str]) -> None:
+    bundle.run_bundle(environments.ensure_development(), environments.tool("bundle"), arguments)
+
+
 def _awx(_arguments: Sequence[str]) -> None:
     from tools import awx  # needs what is in .venv alone
 
@@ -56,6 +60,7 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], None], str]] = {
     "integration": (_integration, "run ansible-test integration with these arguments against the testbed"),
     "tests": (tests.run_tests, "run unit and system tests, several files at a time, with these further arguments"),
     "matrix": (matrix.run_matrix, "try every supported ansible-core (or those named) on every Python"),
+    "bundle": (_bundle, "write dist/bundle, for machines without a way out"),
     "awx": (_awx, "write patterns and playbooks for AWX from docs/awx"),
     "docs": (_docs, "check the documentation"),
     "importer": (_importer, "build the tarball and check it with galaxy-importer"),

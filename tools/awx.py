@@ -131,7 +131,7 @@ def argument_spec(template: Tree) -> str:
         "description": [words],
         "author": ["Stowage contributors (@stowage)"],
         "options": options,
-        "examples": yaml.dump(example, Dumper=_Dumper),
+        "examples": yaml.dump(example, Dumper=_Dumper, width=1000).strip(),
     }
     found = {
         "short_description": spec["short_description"],

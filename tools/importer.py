@@ -47,9 +47,9 @@ PUBLISHED = (
 )
 
 
-def build(environment: Environment) -> Path:
-    """Builds the tarball from what git tracks; returns its path in `dist/`."""
-    dist = ROOT / "dist"
+def build(environment: Environment, directory: Path | None = None) -> Path:
+    """Builds the tarball from what git tracks; returns its path in the directory, which is made anew, `dist/` if not said."""
+    dist = directory or ROOT / "dist"
     shutil.rmtree(dist, ignore_errors=True)
     with tree.copy("build") as copied:
         run(

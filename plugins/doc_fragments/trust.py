@@ -23,9 +23,9 @@ options:
       - A V(reader) reads everything of the clusters, for restores, and which backups runs made of them.
       - A V(pruner) deletes, and reads only what it needs to decide.
       - An V(auditor) sees which backups there are, and no content.
-    type: str
       - A V(coordinator) begins runs over workspaces and sums them up. It reads and lists what is below C(workspaces/) in
         the location, for all clusters, creates nothing but each run's list of clusters, and has no part in backups.
+    type: str
     choices: [writer, reader, pruner, auditor, coordinator]
     default: writer
   writes_restores:

@@ -24,12 +24,14 @@ class Fleet:
 
     :param down: no request arrives at these.
     :param strangers: these accept nobody's token.
+    :param asked: is told the name of the cluster before each answer, and may take its time.
     """
 
     def __init__(self, names: t.Sequence[str]) -> None:
         self.clusters = {name: FakeCluster() for name in names}
         self.down: set[str] = set()
         self.strangers: set[str] = set()
+        self.asked: t.Callable[[str], object] = str
         for name, cluster in self.clusters.items():
             cluster.put(fake.NAMESPACES, {"metadata": {"name": "kube-system", "uid": f"uid-of-{name}"}})
             cluster.add(fake.NAMESPACES, "shop")
@@ -49,6 +51,7 @@ class Fleet:
         answer = api.answer
 
         def judged(request: Request) -> t.Any:
+            self.asked(name)
             if name in self.strangers:
                 return as_status(401, "Unauthorized", "Unauthorized")
             if name in self.down:

@@ -186,6 +186,13 @@ def test_only_the_clusters_of_a_run_are_sliced() -> None:
     assert sliced == ["Stowage: back up clusters"]
 
 
+def test_an_answer_never_takes_the_name_of_a_run_away() -> None:
+    """What is answered in a workflow counts more than what its first node leaves to the others."""
+    for flow in workflows().values():
+        for question in questions(flow):
+            assert question["variable"] != "stowage_run" or question["required"], flow["name"]
+
+
 def test_nothing_is_restored_without_a_plan_and_an_approval() -> None:
     flow = workflows()["Stowage: restore a run"]
     plan, approval, restore = flow["simplified_workflow_nodes"]
