@@ -45,11 +45,12 @@ class World:
     """Two locations, one of which has a backup with a file that is streamed, and a task."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.origin = Named("origin")
+        self.target = Named("target")
         monkeypatch.setattr(one_file, "_SMALL", 20_000)
         monkeypatch.setattr(one_file, "_CHUNK", 8192)
         monkeypatch.setattr(task_file, "reach_location", lambda _task: contextlib.nullcontext(self.origin))
         monkeypatch.setattr(task_file, "reach_destination", lambda _task: contextlib.nullcontext(self.target))
-        self.origin, self.target = Named("origin"), Named("target")
         self.warnings: list[str] = []
         self.backup("nightly")
 
