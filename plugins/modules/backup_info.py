@@ -151,6 +151,43 @@ total:
   returned: success
   type: int
   sample: 12
+by_cluster:
+  description: What each cluster has, the first 500, of the backups that have the labels.
+  returned: unless O(name) is set
+  type: list
+  elements: dict
+  contains:
+    cluster:
+      description: The cluster's folder.
+      returned: always
+      type: str
+      sample: prod-1
+    total:
+      description: How many backups it has.
+      returned: always
+      type: int
+      sample: 12
+    completed:
+      description: How many of them are V(Completed).
+      returned: always
+      type: int
+      sample: 12
+    size:
+      description: Bytes of their files, as far as the backups say.
+      returned: always
+      type: int
+      sample: 1380291
+    last_good:
+      description: The newest that is V(Completed). Empty if there is none.
+      returned: always
+      type: str
+      sample: nightly-1
+    last_good_started:
+      description: When it was begun (UTC).
+      returned: always
+      type: str
+      sample: "2026-11-25T02:00:04+00:00"
+  version_added: 0.2.0
 backups:
   description: The backups, oldest first.
   returned: success

@@ -91,7 +91,8 @@ options:
     default: false
   lease_wait:
     description:
-      - How long to wait while another restore into the cluster, or a backup of it, is under way from the same folder. A duration such as V(30m), or V(0).
+      - How long to wait while another restore into the cluster, or a backup of it, is under way with the same location. A duration such as
+        V(30m), or V(0). What happens in folders that the location does not let be read is not seen.
       - After that the task fails with C(lease_held). What was killed holds its lease for two minutes at least, and for up to half
         an hour if it had worked for long.
       - While a backup is restored, M(stowage.kubernetes.backup_retention) and O(stowage.kubernetes.backup#module:state=absent) do not
@@ -99,6 +100,22 @@ options:
     type: str
     default: 10m
     version_added: 0.2.0
+  run:
+    description:
+      - The run of a workspace that the restore is part of, noted in its record. The playbook C(workspace_restore) sets it.
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      workspace:
+        description:
+          - The workspace.
+        type: str
+        required: true
+      name:
+        description:
+          - The run whose backups are restored.
+        type: str
+        required: true
   diff_path:
     description:
       - In diff mode, file on the machine where the task runs for the whole diff, one JSON document a line. It gets mode 0600.
@@ -366,6 +383,10 @@ ARGUMENTS: ArgumentSpec = {
     "backup": {"type": "str", "required": True},
     "backup_labels": {"type": "dict"},
     "backup_selection": {"type": "str"},
+    "run": {
+        "type": "dict",
+        "options": {"workspace": {"type": "str", "required": True}, "name": {"type": "str", "required": True}},
+    },
     "name": {"type": "str"},
     "existing_resource_policy": {"type": "str", "choices": ["none", "update"], "default": "none"},
     "restore_volumes": {"type": "str", "choices": ["own", "reuse"], "default": "own"},

@@ -303,6 +303,7 @@ def test_a_restore_s_name_is_used_once_and_its_files_are_velero_s(bench: Bench) 
         "restore-again-resource-list.json.gz",
         "restore-again-results.gz",
         "stowage-report.json.gz",
+        "stowage-restore-result.json",
         "stowage-restore.json",
     ]
     resources = json.loads(gzip.decompress((folder / "restore-again-resource-list.json.gz").read_bytes()))
@@ -314,6 +315,8 @@ def test_a_restore_s_name_is_used_once_and_its_files_are_velero_s(bench: Bench) 
     }
     assert b"configmaps named/c001: created" in gzip.decompress((folder / "restore-again-logs.gz").read_bytes())
     assert json.loads((folder / "stowage-restore.json").read_text())["capture_id"] == record.capture_id
+    ended = json.loads((folder / "stowage-restore-result.json").read_text())
+    assert (ended["phase"], ended["counts"]) == ("Completed", done.counts)
 
 
 def test_a_location_that_cannot_be_written_does_not_keep_anybody_from_restoring(

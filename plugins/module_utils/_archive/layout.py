@@ -27,6 +27,7 @@ VELERO_BACKUP: t.Final = "velero-backup.json"
 MANIFEST: t.Final = "stowage-manifest.json"
 INDEX: t.Final = "stowage-index.json.gz"
 RESTORE_RECORD: t.Final = "stowage-restore.json"
+RESTORE_RESULT: t.Final = "stowage-restore-result.json"
 
 _SUBDOMAIN: t.Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _FOLDER: t.Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?")
@@ -126,6 +127,11 @@ class RestorePaths:
     def record(self) -> str:
         """JSON with at least ``backup`` and ``capture_id``: what ties a restore to its backup when that is deleted."""
         return self.folder + RESTORE_RECORD
+
+    @property
+    def result(self) -> str:
+        """JSON: how it ended. A restore without it is under way, or died."""
+        return self.folder + RESTORE_RESULT
 
     @property
     def results(self) -> str:

@@ -13,7 +13,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.descri
     describe_manifest,
     describe_record,
 )
-from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record import BackupRecord
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record import COMPLETED, BackupRecord
 from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import check_labels
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._inspect.compare import compare_backups
@@ -59,7 +59,25 @@ def _all(task: Task, location: Location, labels: t.Mapping[str, str]) -> dict[st
         task.warn(f"Only the newest {_MOST} of {len(chosen)} backups are returned.")
     if cluster and not found:
         _warn_of_cluster(task, location, cluster)
-    return {"clusters": clusters, "total": len(chosen), "backups": [describe_record(one) for one in chosen[-_MOST:]]}
+    return {
+        "clusters": clusters,
+        "total": len(chosen),
+        "backups": [describe_record(one) for one in chosen[-_MOST:]],
+        "by_cluster": [_sum(each, [one for one in chosen if one.cluster == each]) for each in clusters[:_MOST]],
+    }
+
+
+def _sum(cluster: str, records: t.Sequence[BackupRecord]) -> dict[str, t.Any]:
+    """What a cluster has, and its last good backup. Pure."""
+    good = max((one for one in records if one.phase == COMPLETED), key=lambda one: one.order, default=None)
+    return {
+        "cluster": cluster,
+        "total": len(records),
+        "completed": sum(one.phase == COMPLETED for one in records),
+        "size": sum(one.size or 0 for one in records),
+        "last_good": good.name if good else "",
+        "last_good_started": good.started.isoformat() if good and good.started else None,
+    }
 
 
 def _clusters(task: Task, location: Location) -> list[str]:

@@ -43,6 +43,7 @@ class RestoreOptions:
     :param diff_path: a file for all differences with their values.
     :param report_dir: where the report goes when the location cannot be written, and that of a plan; empty for the user's
         state directory, and for no plan.
+    :param run: the workspace and its run whose backups are restored together, if it is part of one.
     """
 
     record: BackupRecord
@@ -56,6 +57,7 @@ class RestoreOptions:
     threads: int = 8
     diff_path: str = ""
     report_dir: str = ""
+    run: tuple[str, str] | None = None
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -20,8 +20,10 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._reach import r
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.restore import RestoreOptions, restore
 from ansible_collections.stowage.kubernetes.plugins.module_utils._selection import Selection
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError, tell
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import elsewhere
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.holding import Lease, parse_wait
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.leases import of_backup, of_cluster
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import RunPaths
 
 Result = dict[str, t.Any]
 
@@ -48,6 +50,9 @@ def restore_backup(task: Task) -> Result:
         raise StowageError(
             "invalid_option", f"{option} chooses among backups, but one is named.", "Say backup: latest."
         )
+    run = (params["run"]["workspace"], params["run"]["name"]) if params["run"] else None
+    if run:
+        RunPaths(*run)  # checks both
     with reach_location(task) as location, reach_cluster(task) as connection:
         record = choose_backup(location, params["cluster"], params["backup"], labels, of_selection)
         options = RestoreOptions(
@@ -61,6 +66,7 @@ def restore_backup(task: Task) -> Result:
             expected_cluster_uid=params["expected_cluster_uid"],
             diff_path=params["diff_path"] or "",
             report_dir=params["report_dir"] or "",
+            run=run,
         )
         if task.check:
             outcome = restore(connection, location, options, task.progress, check=True, diff=task.diff)
@@ -84,13 +90,14 @@ def restore_backup(task: Task) -> Result:
 def _leases(
     task: Task, location: Location, connection: Connection, record: BackupRecord
 ) -> t.Iterator[tuple[Lease, Lease]]:
-    """Hold the backup, which nobody removes then, and the target, which nobody else restores into from the same folder.
+    """Hold the backup, which nobody removes then, and the target, which nobody else restores into then.
 
     :raises StowageError: ``lease_held``, ``backup_not_found``, ``cluster_uid_mismatch``.
     """
     identity = cluster_identity(connection)
     expect_uid(identity, task.params["expected_cluster_uid"])
     cluster, name = record.cluster, record.name
+    patience = parse_wait(task.params["lease_wait"])
     reading = Lease(
         location,
         of_backup(cluster, name),
@@ -105,9 +112,12 @@ def _leases(
         task.progress,
         what=f"the cluster {identity.uid}",
         who=f"restore of {name}",
-        wait=parse_wait(task.params["lease_wait"]),
+        wait=patience,
     )
+    elsewhere.wait(location, cluster, identity.uid, task.progress, patience)
     with reading, working:
+        if working.held and (other := elsewhere.holder(location, cluster, identity.uid)) is not None:
+            raise elsewhere.refused(identity.uid, other)
         if location.stat(layout.BackupPaths(cluster, name).velero_backup) is None:
             raise StowageError(
                 "backup_not_found", f"The backup {name} of {cluster} has just been removed.", "Choose another backup."

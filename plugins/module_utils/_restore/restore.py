@@ -11,14 +11,10 @@ permissions, the name of a restore that exists.
 from __future__ import annotations
 
 import contextlib
-import datetime
-import json
 import os
-import socket
 import time
 import typing as t
 
-from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.create import create_once
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.gaps import told_gap, told_lost
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.layout import RestorePaths
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.reader import BackupReader
@@ -31,7 +27,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.identi
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._kinds import Kind
-from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import needs, order, spool
+from ansible_collections.stowage.kubernetes.plugins.module_utils._restore import needs, order, record, spool
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.apply import Pool, Sender
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.around import Surroundings
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.diff import Diff
@@ -54,7 +50,6 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.scope 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.volumes import Volumes
 from ansible_collections.stowage.kubernetes.plugins.module_utils._restore.write import ObjectWriter
 from ansible_collections.stowage.kubernetes.plugins.module_utils._selection import Selection
-from ansible_collections.stowage.kubernetes.plugins.module_utils._version import VERSION
 
 if t.TYPE_CHECKING:
     from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.connection import Connection
@@ -90,7 +85,7 @@ def restore(
         own = _check_cluster(options, identity, reader)
         scope = find_scope(reader, options.selection)
         with contextlib.ExitStack() as stack:
-            run = _Run(connection, location, options, progress, paths, check=check, diff=diff)
+            run = _Run(connection, location, options, progress, paths, check=check, diff=diff, target_uid=identity.uid)
             stack.callback(run.close)
             run.prepare(reader, scope, own_cluster=own)
             run.go()
@@ -141,7 +136,9 @@ class _Run:
         *,
         check: bool,
         diff: bool,
+        target_uid: str,
     ) -> None:
+        self._target_uid = target_uid
         self._connection = connection
         self._location = location
         self._options = options
@@ -154,6 +151,7 @@ class _Run:
         self._pool = Pool(options.threads)
         self._error: dict[str, t.Any] = {}
         self._local = False
+        self._recorded = False
         self._engine: Engine | None = None
 
     def _check_selection(self, reader: BackupReader) -> None:
@@ -235,26 +233,11 @@ class _Run:
             self._report.error(told_lost(lost))
 
     def _reserve(self) -> None:
-        """Write the record that ties the restore to its backup; nothing else may bear its name."""
-        record = {
-            "format": "stowage-restore/1",
-            "backup": self._options.record.name,
-            "capture_id": self._options.record.capture_id,
-            "started": datetime.datetime.now(datetime.UTC).isoformat(),
-            "host": socket.gethostname(),
-            "version": VERSION,
-            "selection": self._options.selection.as_dict(),
-            "existing_resource_policy": self._options.existing_resource_policy,
-        }
+        """:raises StowageError: ``restore_exists``, and location errors that are no refusal."""
         try:
-            create_once(self._location, self._paths.record, json.dumps(record).encode())
+            record.begin(self._location, self._paths, self._options, self._target_uid)
+            self._recorded = True
         except StowageError as error:
-            if error.code == "key_exists":
-                raise StowageError(
-                    "restore_exists",
-                    f"There is a restore {self._options.name} of the cluster {self._options.record.cluster} already.",
-                    "Give the restore another name, or none.",
-                ) from error
             if not location_refuses(error):
                 raise
             self._keep_local(error)
@@ -296,6 +279,11 @@ class _Run:
             bytes_read=reader.bytes_read + reader.index_bytes_read,
         )
         found.report = report
+        if self._recorded:
+            try:
+                record.end(self._location, self._paths, found)
+            except StowageError as error:
+                found.warnings.append(f"How it went could not be written to the location: {error.message}")
         return found
 
     def _save(self) -> str:
