@@ -335,6 +335,10 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._module import 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.minio_task import ensure_minio_trust
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request import ARGUMENTS as TRUST
 
+_KEYS: ArgumentSpec = {
+    "access_key": {"type": "str", "required": True, "no_log": False},
+    "secret_key": {"type": "str", "required": True, "no_log": True},
+}
 ARGUMENTS: ArgumentSpec = {
     "location_account": {
         "type": "dict",
@@ -345,11 +349,7 @@ ARGUMENTS: ArgumentSpec = {
     },
     "controller_account": {
         "type": "dict",
-        "options": {
-            "access_key": {"type": "str", "required": True, "no_log": False},
-            "secret_key": {"type": "str", "required": True, "no_log": True},
-            "session_token": {"type": "str", "no_log": True},
-        },
+        "options": {**_KEYS, "session_token": {"type": "str", "no_log": True}},
     },
     "secret_path": {"type": "path", "no_log": False},
     "rotate": {"type": "bool", "default": False},
@@ -360,11 +360,7 @@ ARGUMENTS: ArgumentSpec = {
     "verify_as": {
         "type": "list",
         "elements": "dict",
-        "options": {
-            "name": {"type": "str", "required": True},
-            "access_key": {"type": "str", "required": True, "no_log": False},
-            "secret_key": {"type": "str", "required": True, "no_log": True},
-        },
+        "options": {"name": {"type": "str", "required": True}, **_KEYS},
     },
     "verify_tokens": {
         "type": "list",

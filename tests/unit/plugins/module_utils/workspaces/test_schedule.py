@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import typing as t
 import zoneinfo
 
@@ -141,8 +142,8 @@ def test_whatever_fires_a_backup_is_due_at_the_same_instants(options: dict[str, 
     often = triggers.with_gaps(schedule, START)
     expected = schedule.between(BEGIN, END - DAY * 2)
     assert expected
-    # A wait is the trigger's. It is none of the instants'.
-    wait = schedules.jitter(HOUR, zone, "shop")
+    # A wait is the trigger's. It is none of the instants', as long as it ends before the next.
+    wait = schedules.jitter(min([HOUR, *(later - one for one, later in itertools.pairwise(expected))]), zone, "shop")
     by_rule = of_rrule(triggers.rrule(often, START), schedule.zone)
     for fired in (
         of_cron(triggers.cron(often), schedule.zone),
