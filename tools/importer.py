@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -69,6 +70,17 @@ def build(environment: Environment, directory: Path | None = None) -> Path:
     return built
 
 
+def _complains(line: str) -> bool:
+    """Whether a line of galaxy-importer's tells of something wrong.
+
+    It has ansible-lint look for collections one folder too low, where it misses our own playbooks, which those of patterns import.
+    """
+    missed = re.fullmatch(r"WARNING: ERROR    Failed to find stowage\.kubernetes\.(\w+) playbook\.", line)
+    if missed and (ROOT / "playbooks" / f"{missed[1]}.yml").is_file():
+        return False
+    return line.startswith(("WARNING", "ERROR", "CRITICAL"))
+
+
 def run_importer(builder: Environment, importer: Environment) -> None:
     """Runs galaxy-importer on the built tarball; every warning and error fails."""
     built = build(builder)
@@ -92,7 +104,7 @@ def run_importer(builder: Environment, importer: Environment) -> None:
         text=True,
         check=False,
     )
-    complaints = [line for line in done.stdout.splitlines() if line.startswith(("WARNING", "ERROR", "CRITICAL"))]
+    complaints = [line for line in done.stdout.splitlines() if _complains(line)]
     if done.returncode or complaints:
         say(done.stdout)
         raise ToolError(f"galaxy-importer: exit status {done.returncode}, {len(complaints)} warnings or errors")
