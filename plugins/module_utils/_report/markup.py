@@ -18,8 +18,8 @@ import re
 import typing as t
 
 if t.TYPE_CHECKING:
-    Child = str | int | float | None
-    Children = Child | t.Iterable[Child]
+    Child: t.TypeAlias = "str | int | float | None"
+    Children: t.TypeAlias = "Child | t.Iterable[Child]"
 
 _VOID: t.Final = frozenset({"meta", "link", "input", "br", "hr"})
 _NAME: t.Final = re.compile(r"[A-Za-z][A-Za-z0-9:-]*")
@@ -46,7 +46,7 @@ def join(children: t.Iterable[Child]) -> Markup:
     return Markup("".join(text(child) for child in children if child is not None))
 
 
-def tag(name: str, /, *children: Children, **attributes: str | int | float | bool | None) -> Markup:
+def tag(element: str, /, *children: Children, **attributes: str | int | float | bool | None) -> Markup:
     """An element of HTML.
 
     :param children: text, elements, or lists of these; ``None`` is left out.
@@ -54,27 +54,27 @@ def tag(name: str, /, *children: Children, **attributes: str | int | float | boo
         ``False`` and ``None`` for one that is not there.
     :raises ValueError: a name is none, which is a defect.
     """
-    start = Markup(f"<{_name(name)}{_attributes(attributes)}>")
-    if name in _VOID:
+    start = Markup(f"<{_name(element)}{_attributes(attributes)}>")
+    if element in _VOID:
         return start
-    return Markup(f"{start}{_inside(children)}</{name}>")
+    return Markup(f"{start}{_inside(children)}</{element}>")
 
 
-def xml(name: str, /, *children: Children, **attributes: str | int | float | bool | None) -> Markup:
+def xml(element: str, /, *children: Children, **attributes: str | int | float | bool | None) -> Markup:
     """An element of XML, as :func:`tag`."""
     inside = _inside(children)
-    start = f"<{_name(name)}{_attributes(attributes)}"
-    return Markup(f"{start}>{inside}</{name}>" if inside else f"{start}/>")
+    start = f"<{_name(element)}{_attributes(attributes)}"
+    return Markup(f"{start}>{inside}</{element}>" if inside else f"{start}/>")
 
 
-def raw(name: str, content: str, /, **attributes: str | int | float | bool | None) -> Markup:
+def raw(element: str, content: str, /, **attributes: str | int | float | bool | None) -> Markup:
     """An element with a script or a style that we wrote, which a browser does not unescape.
 
     :raises ValueError: it would end early, which is a defect.
     """
-    if f"</{name}" in content.lower() or "<!--" in content:
-        raise ValueError(f"{name} cannot hold this")
-    return Markup(f"<{_name(name)}{_attributes(attributes)}>{content}</{name}>")
+    if f"</{element}" in content.lower() or "<!--" in content:
+        raise ValueError(f"{element} cannot hold this")
+    return Markup(f"<{_name(element)}{_attributes(attributes)}>{content}</{element}>")
 
 
 def script_json(value: t.Any) -> str:

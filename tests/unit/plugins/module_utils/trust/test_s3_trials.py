@@ -93,7 +93,7 @@ def refusing(provider: str, **failure: Any) -> s3_trials.S3Caller:
         raise LocationError(Failure(**{"code": "permission_denied", "message": "no", "hint": "no", **failure}))
 
     calls = types.SimpleNamespace(once=once, settings=types.SimpleNamespace(provider=provider))
-    return s3_trials.S3Caller(cast("S3Calls", calls), "fleet/")
+    return s3_trials.S3Caller(cast(S3Calls, calls), "fleet/")
 
 
 @pytest.mark.parametrize(
