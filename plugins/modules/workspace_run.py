@@ -138,7 +138,7 @@ options:
   location_name:
     description:
       - With O(state=pruned), the name that records have for O(location). A run with a backup in a location of another name stays, for nobody
-        looks there. If not set, all backups are looked for in O(location).
+        looks there. If not set, so does each run with a backup whose record names a location.
     type: str
 extends_documentation_fragment:
   - stowage.kubernetes.location

@@ -103,10 +103,12 @@ def test_all_clusters_of_all_workspaces_are_backed_up_once(world: World) -> None
 def test_who_cannot_be_backed_up_is_named_and_done_again(world: World) -> None:
     world.fleet.down.add("prod-1")
     world.fleet.strangers.add("prod-2")
-    world.change(lambda everything: everything["hosts"].update({"prod-4": {}, "prod-5": {"stowage_error": LOST}}))
+    wrong = {"stowage_host": "https://127.0.0.1:1", "stowage_api_key": "any", "stowage_cluster_auth": "foo"}
+    odd = {"prod-4": {}, "prod-5": {"stowage_error": LOST}, "prod-6": wrong}
+    world.change(lambda everything: everything["hosts"].update(odd))
     code, output = world.run("-e", "stowage_workspace=prod")
     assert code == 2, output
-    assert "prod, run r1: PartiallyFailed (1 Completed, 4 Failed)" in output, output
+    assert "prod, run r1: PartiallyFailed (1 Completed, 5 Failed)" in output, output
     assert "prod-2, prod: Failed. " in output
     codes = {name: found[-1]["error_code"] for name, found in world.records("prod").items()}
     assert codes == {
@@ -115,15 +117,16 @@ def test_who_cannot_be_backed_up_is_named_and_done_again(world: World) -> None:
         "prod-3": "",
         "prod-4": "cluster_access_missing",
         "prod-5": "cluster_unreachable",
+        "prod-6": "invalid_option",
     }
     assert world.records("prod")["prod-5"][0]["reason"] == "It is lost."
-    assert "4 of 5 clusters failed" in output
+    assert "5 of 6 clusters failed" in output
 
     world.fleet.down.clear()
     world.fleet.strangers.clear()
     code, output = world.run("-e", "stowage_workspace=prod")
     assert code == 2, output
-    assert "prod, run r1: PartiallyFailed (3 Completed, 2 Failed)" in output
+    assert "prod, run r1: PartiallyFailed (3 Completed, 3 Failed)" in output
     assert world.phases("prod")["prod-1"] == ["Failed", "Completed"]
     assert world.phases("prod")["prod-3"] == ["Completed"]
     assert world.backups()["prod-3"] == 1

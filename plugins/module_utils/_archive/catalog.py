@@ -288,6 +288,7 @@ def _digits(text: str) -> int | None:
 def _time(text: str) -> datetime.datetime | None:
     try:
         time = datetime.datetime.fromisoformat(text)
-        return time.astimezone(datetime.UTC) if time.tzinfo is not None else None
+        # Close to either end of what a clock can say, there is no reckoning with it.
+        return time.astimezone(datetime.UTC) if time.tzinfo is not None and 1970 <= time.year <= 9000 else None
     except (ValueError, OverflowError):
         return None

@@ -66,7 +66,7 @@ def why_needed(records: t.Iterable[Record], there: t.Callable[[str], t.Container
     for record in records:
         if not record.backup:
             continue
-        if record.location and place and record.location != place:
+        if record.location and record.location != place:
             return f"The backup {record.backup} is in {record.location}, which was not looked at."
         if record.backup in there(record.cluster):
             return f"The backup {record.backup} is there."

@@ -300,6 +300,6 @@ def _seconds(value: t.Any) -> float:
 
 def _time(text: t.Any) -> datetime.datetime:
     found = datetime.datetime.fromisoformat(_of(str, text))
-    if found.tzinfo is None:
-        raise ValueError("no time zone")
+    if found.tzinfo is None or not 1970 <= found.year <= 9000:
+        raise ValueError("no time to reckon with")
     return found.astimezone(datetime.UTC)

@@ -282,7 +282,7 @@ RECORDS: t.Final = st.builds(
     cluster=st.just("a"),
     attempt=st.just(1),
     phase=st.sampled_from(runs.PHASES),
-    written=st.datetimes(timezones=st.just(datetime.UTC)),
+    written=st.datetimes(datetime.datetime(1970, 1, 2), datetime.datetime(9000, 1, 1), timezones=st.just(datetime.UTC)),
     backup=TEXT,
     made=st.booleans(),
     reason=TEXT,
@@ -291,6 +291,15 @@ RECORDS: t.Final = st.builds(
     size=st.integers(),
     seconds=st.floats(),
 )
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00", "2026-11-26T02:00:00"])
+def test_times_that_nobody_can_reckon_with_make_no_sense(time: str) -> None:
+    whole = Record(
+        cluster="a", attempt=1, phase="Completed", written=datetime.datetime(2026, 11, 26, tzinfo=datetime.UTC)
+    )
+    document = json.loads(whole.to_json(PATHS, "x")) | {"written": time, "seconds": 5}
+    assert runs.read_record(json.dumps(document).encode(), PATHS, "a", 1).error_code == "record_damaged"
 
 
 @given(RECORDS)
