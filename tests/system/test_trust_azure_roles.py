@@ -63,8 +63,9 @@ def test_another_role_of_the_principal_is_found_out(alone: World, role: str, lin
         ("Microsoft.Storage/storageAccounts/listAccountSas/action", "no_account_keys"),
         ("Microsoft.Storage/storageAccounts/regenerateKey/action", "no_account_keys"),
         ("Microsoft.Authorization/roleAssignments/write", "no_role_administration"),
+        ("Microsoft.Authorization/roleDefinitions/write", "no_role_administration"),
     ],
-    ids=["account_sas", "new_key", "assign"],
+    ids=["account_sas", "new_key", "assign", "define"],
 )
 def test_a_role_that_leads_to_every_right_is_found_out(alone: World, action: str, line: str) -> None:
     alone.present()

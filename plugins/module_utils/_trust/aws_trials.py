@@ -11,7 +11,7 @@ import re
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.keys import Keys
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.sts import read_token
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.sts import is_token, read_token
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_iam import failure, service
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial, never
@@ -22,7 +22,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets imp
 SHORTEST: t.Final = 900
 _SESSION: t.Final = re.compile(r"arn:([a-z-]+):sts::([0-9]{12}):assumed-role/([^/]+)/.+")
 _OWN_SIDE: t.Final = "The caller's own policies do not allow it"
-_REFUSED: t.Final = frozenset({"permission_denied", "credentials_invalid", "credentials_expired"})
+_REFUSED: t.Final = frozenset({"permission_denied", "credentials_invalid"})
 _TRUST: t.Final = "Look for a statement in the role's trust policy that lets others in, or leaves the external id out."
 
 
@@ -75,8 +75,14 @@ class Caller:
 
     def federate(self, role_arn: str, token_file: str, *, session_policy: str = "") -> tuple[Seen, Keys | None]:
         """The same with a web identity's token."""
-        request = {**_named(role_arn, session_policy), "WebIdentityToken": read_token(token_file)}
-        return self._session("assume_role_with_web_identity", request)
+        token = read_token(token_file)
+        request = {**_named(role_arn, session_policy), "WebIdentityToken": token}
+        seen, keys = self._session("assume_role_with_web_identity", request)
+        if seen.answer is Answer.REFUSED and not is_token(token):
+            return never(
+                "The file holds no token of an OpenID provider, which is refused whatever the trust policy says."
+            ), None
+        return seen, keys
 
     def _session(self, operation: str, request: dict[str, t.Any]) -> tuple[Seen, Keys | None]:
         try:
@@ -236,7 +242,8 @@ def _not(external_id: str) -> str:
 def told(error: LocationError) -> Seen:
     """What a failed request shows. Pure."""
     found = error.failure
-    if found.code in _REFUSED:
+    # Of a proxy's page, the SDK knows the status only; keys and tokens that have expired are refused whatever the rules are.
+    if found.code in _REFUSED and found.store_code != str(found.status):
         who = _OWN_SIDE if found.own_side else "It was refused"
         return Seen(Answer.REFUSED, f"{who} ({found.store_code or found.code}).")
     return Seen(Answer.UNDECIDED, f"AWS answered something else: {found.message}")

@@ -42,8 +42,8 @@ KEYS: t.Final = tuple(
     f"{_ACCOUNTS}/{one}/action" for one in ("listkeys", "regeneratekey", "listAccountSas", "listServiceSas")
 )
 """With each of these one gets the account's keys, or what they sign."""
-ROLES: t.Final = ("Microsoft.Authorization/roleAssignments/write",)
-"""With this one gives oneself every other right."""
+ROLES: t.Final = tuple(f"Microsoft.Authorization/{one}/write" for one in ("roleAssignments", "roleDefinitions"))
+"""With each of these one gives oneself every other right."""
 READER: t.Final = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 """Storage Blob Data Reader: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/storage"""
 DELEGATOR: t.Final = "db58b8e5-c6ad-4a2a-8342-4190687cbf4a"

@@ -32,7 +32,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets imp
 
 _ABSENT: t.Final = frozenset({"key_not_found", "key_exists", "locked"})
 # With these the service says that somebody is known, and may not do this. AuthorizationFailure is the account's firewall.
-_MISMATCH: t.Final = frozenset({"AuthorizationPermissionMismatch", "InsufficientAccountPermissions", "403"})
+# A status without a code is not the service's answer.
+_MISMATCH: t.Final = frozenset({"AuthorizationPermissionMismatch", "InsufficientAccountPermissions"})
 _NOBODY: t.Final = frozenset({"permission_denied", "credentials_missing", "credentials_invalid", "bucket_not_found"})
 # The account's firewall, or its state: whoever is refused so here may be let in from elsewhere, or later.
 _ELSEWHERE: t.Final = frozenset({"AuthorizationFailure", "AccountIsDisabled"})

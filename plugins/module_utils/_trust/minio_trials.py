@@ -14,9 +14,7 @@ away: a refusal counts only while somebody else gets in.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import json
 import re
 import typing as t
 
@@ -27,6 +25,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth
     READ_SECONDS,
     StsAccess,
     ask_sts,
+    is_token,
     read_token,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_errors import classify
@@ -125,7 +124,7 @@ def ask_with_token(sts: StsAccess, path: str, hide: t.Callable[[t.Iterable[str]]
         keys = Keys(str(found["AccessKeyId"]), str(found["SecretAccessKey"]), str(found["SessionToken"]))
     except Exception as error:  # noqa: BLE001 - whatever botocore raises
         failure = classify(error, "Getting a session for the token")
-        if failure.code in _REFUSED and not _is_token(token):
+        if failure.code in _REFUSED and not is_token(token):
             # Whatever the rules are, it gets in nowhere: that it is refused proves nothing.
             return Seen(Answer.UNDECIDED, "The file holds no token of an OpenID provider."), None
         if failure.code in _REFUSED:
@@ -133,16 +132,6 @@ def ask_with_token(sts: StsAccess, path: str, hide: t.Callable[[t.Iterable[str]]
         # One that has expired is refused whatever the rules are.
         return Seen(Answer.UNDECIDED, failure.message), None
     return _GIVEN, keys
-
-
-def _is_token(text: str) -> bool:
-    """Whether a text is a token with claims, whoever signed it: https://www.rfc-editor.org/rfc/rfc7519"""
-    parts = text.split(".")
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, IndexError, RecursionError):
-        return False
-    return len(parts) == 3 and isinstance(claims, dict) and {"iss", "exp"} <= claims.keys()
 
 
 def ask_with_password(sts: StsAccess, username: str, password: str) -> Asked:

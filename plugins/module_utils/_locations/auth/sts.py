@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import datetime
+import json
 import os
 import typing as t
 
@@ -217,3 +219,13 @@ def read_token(path: str) -> str:
         message = f"The file {printable(path)} holds no web identity token."
         raise StowageError("credentials_missing", message, hint)
     return token
+
+
+def is_token(text: str) -> bool:
+    """Whether a text is a token with claims, whoever signed it: https://www.rfc-editor.org/rfc/rfc7519"""
+    parts = text.split(".")
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, IndexError, RecursionError):
+        return False
+    return len(parts) == 3 and isinstance(claims, dict) and {"iss", "exp"} <= claims.keys()

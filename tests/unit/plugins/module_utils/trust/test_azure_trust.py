@@ -69,7 +69,8 @@ def parts(key: DelegationKey) -> tuple[str, ...]:
         (409, "BlobAlreadyExists", False, Answer.ALLOWED),
         (409, "BlobImmutableDueToPolicy", False, Answer.ALLOWED),
         (403, "AuthorizationPermissionMismatch", False, Answer.REFUSED),
-        (403, "", False, Answer.REFUSED),
+        # A proxy's page.
+        (403, "", False, Answer.UNDECIDED),
         # The firewall, or another account: nothing that says what the caller may do.
         (403, "AuthorizationFailure", False, Answer.UNDECIDED),
         (401, "InvalidAuthenticationInfo", False, Answer.UNDECIDED),
