@@ -37,8 +37,9 @@ class MinIO(S3Store):
             pair = self.authority.server("minio")
             (certificates / "CAs").mkdir(mode=0o700)
             shutil.copy(self.authority.pair.certificate, certificates / "CAs" / "clients.crt")
-            pair.certificate.rename(certificates / "public.crt")
-            pair.key.rename(certificates / "private.key")
+            # Files that are links are not watched: watching takes one of the few inotify instances that a user may have.
+            (certificates / "public.crt").symlink_to(pair.certificate)
+            (certificates / "private.key").symlink_to(pair.key)
             self.ca_cert = self.authority.pair.certificate
         self.endpoint = f"{'https' if tls else 'http'}://127.0.0.1:{self._ports[0]}"
         environment = plain_environment(
