@@ -42,7 +42,8 @@ def run(module: str, args: t.Mapping[str, t.Any], *, check: bool = False, diff: 
     try:
         result: dict[str, t.Any] = json.loads(done.stdout)
     except ValueError:
-        raise Failed({"msg": "no JSON", "stdout": done.stdout, "stderr": done.stderr}) from None
+        ended = {"status": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+        raise Failed({"msg": "no JSON", **ended}) from None
     if result.get("failed"):
         raise Failed(result)
     return result

@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
     from conftest import ClusterFactory
 
 Tree = dict[str, t.Any]
-NAME: t.Final = "prod-eks"
+NAME: t.Final = "shop-eks"
 SHOP: t.Final = "eks-shop"
 GROUP: t.Final = "stowage-eks"
 SECRET: t.Final = "known-to-the-webhook"
@@ -118,7 +118,7 @@ def test_nobody_else_gets_in(cloud: Cloud) -> None:
 def test_a_cluster_that_the_inventory_found_is_backed_up_and_no_secret_is_shown(cloud: Cloud, tmp_path: Path) -> None:
     options = cloud.options(cloud.reader)
     there = {name: options["eks"][name] for name in ("endpoint", "ca_cert")}
-    eks = {"regions": [cloud.aws.region], "auth": options["eks_auth"], "clusters": ["prod-*"], **there}
+    eks = {"regions": [cloud.aws.region], "auth": options["eks_auth"], "clusters": ["shop-*"], **there}
     auth = options["eks_auth"] | {"secret_key": "{{ lookup('env', 'KEY_OF_AWS') }}"}
     fleet = Fleet.make(tmp_path, {"eks": eks}, {"stowage_eks_auth": auth})
     try:
