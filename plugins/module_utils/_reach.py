@@ -41,8 +41,10 @@ def reach_other(task: Task, name: str, given: object) -> t.Iterator[Location]:
     validator: t.Any = ArgumentSpecValidator  # ansible-core's, which is not annotated
     found = validator(LOCATION).validate({"location": given})
     if found.error_messages:
-        # What Ansible says quotes values, and a secret may be in the wrong place.
-        raise unfit(f"{name}: its options are not those of a location.")
+        # What Ansible says quotes values, and a secret may be in the wrong place; names of options are none.
+        unknown = sorted(".".join(path[1:]) for path in found.unsupported_parameters)
+        told = f" Not among them: {', '.join(unknown)}." if unknown else ""
+        raise unfit(f"{name}: its options are not those of a location.{told}")
     with _open(task, found.validated_parameters["location"]) as location:
         yield location
 
