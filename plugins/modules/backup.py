@@ -479,58 +479,15 @@ deleted:
       sample: 1380291
 """
 
-from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import (
-    CLUSTER,
-    LOCATION,
-    SELECTION,
-    ArgumentSpec,
-    merge,
-)
+from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import CLUSTER, LOCATION, SELECTION, merge
+from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.arguments import BACKUP
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.ensure import ensure_backup
 from ansible_collections.stowage.kubernetes.plugins.module_utils._module import run_module
-
-ARGUMENTS: ArgumentSpec = {
-    "cluster": {"type": "str", "required": True},
-    "name": {"type": "str"},
-    "name_prefix": {"type": "str"},
-    "max_age": {"type": "str"},
-    "schedule": {
-        "type": "dict",
-        "options": {
-            "preset": {
-                "type": "str",
-                "choices": ["weekly", "every_two_weeks", "monthly", "every_two_months", "custom", "never"],
-            },
-            "cron": {"type": "str"},
-            "time_zone": {"type": "str", "default": "UTC"},
-            "anchor": {"type": "str"},
-            "paused": {"type": "bool", "default": False},
-        },
-    },
-    "namespace_patterns": {"type": "list", "elements": "str"},
-    "namespace_selectors": {"type": "list", "elements": "str"},
-    "labels": {"type": "dict"},
-    "expires_in": {"type": "str"},
-    "velero_expiration": {"type": "bool", "default": False},
-    "ignored_api_groups": {"type": "list", "elements": "str"},
-    "accept_new_identity": {"type": "bool", "default": False},
-    "allow_partial": {"type": "bool", "default": False},
-    "lease_wait": {"type": "str", "default": "10m"},
-    "run": {
-        "type": "dict",
-        "options": {
-            "workspace": {"type": "str", "required": True},
-            "name": {"type": "str", "required": True},
-            "location_name": {"type": "str"},
-        },
-    },
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-}
 
 
 def main() -> None:
     """Run the module."""
-    run_module(merge(LOCATION, CLUSTER, SELECTION, ARGUMENTS), ensure_backup)
+    run_module(merge(LOCATION, CLUSTER, SELECTION, BACKUP), ensure_backup)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.run
 __all__ = [
     "run_outcome",
     "run_table",
+    "workspace_backups",
     "workspace_instants",
     "workspace_plan",
     "workspace_restores",
@@ -122,6 +123,50 @@ def workspace_runs(
             f"invalid_option: Nothing says which run of {nameless[0]} is meant. Set stowage_run, the same in all playbooks of a run."
         )
     return called
+
+
+_OF_BACKUP: t.Final = (
+    *_SELECTION,
+    "included_namespaces",
+    "excluded_namespaces",
+    "namespace_patterns",
+    "namespace_selectors",
+    "schedule",
+    "name_prefix",
+    "expires_in",
+    "allow_partial",
+)
+
+
+def workspace_backups(
+    plans: t.Mapping[str, Plan],
+    runs: t.Mapping[str, str],
+    locations: t.Sequence[str],
+    *,
+    default: str = "",
+    own: str = "",
+    problem: str = "",
+    host: str = "",
+) -> list[Plan]:
+    """See the documentation of the filter."""
+    found = []
+    for name, plan in plans.items():
+        if plan["paused"] or (host and host not in plan["hosts"]):
+            continue
+        place = plan["location"] or own or default
+        lost = "" if place in locations else f"invalid_option: There is no location {place}."
+        found.append(
+            {
+                **{option: plan[option] for option in _OF_BACKUP if plan[option] is not None},
+                "labels": {**plan["labels"], definition.RUN_LABEL: runs[name]},
+                "workspace": name,
+                "run": runs[name],
+                "records": plan["location"] or default,
+                "location": place,
+                "problem": problem or lost,
+            }
+        )
+    return found
 
 
 def workspace_instants(plans: t.Mapping[str, Plan]) -> list[dict[str, str]]:

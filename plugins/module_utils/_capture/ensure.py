@@ -119,7 +119,7 @@ def ensure_backup(task: Task) -> Result:
 
         def ensure() -> Result:
             with reach_cluster(task) as connection:
-                return _present(task, location, connection, wanted)
+                return present(task, location, connection, wanted)
 
         return record_backup(task, location, wanted.cluster, ensure) if task.params["run"] else ensure()
 
@@ -140,7 +140,13 @@ def _deleted(plan: delete.DeletePlan) -> Result:
     return {"files": len(plan.keys()), "uploads": len(plan.uploads), "bytes": plan.size}
 
 
-def _present(task: Task, location: Location, connection: Connection, wanted: Wanted) -> Result:
+def present(task: Task, location: Location, connection: Connection, wanted: Wanted) -> Result:
+    """Have the backup made, unless there is one that makes it needless.
+
+    :returns: what the module returns.
+    :raises StowageError: what keeps the backup from being there.
+    :raises TaskFailedError: ``backup_partial``, with the backup.
+    """
     identity = cluster_identity(connection)
     expect_uid(identity, task.params["expected_cluster_uid"])
     begun = location.now()

@@ -215,9 +215,8 @@ def test_the_role_workspace_documents_its_variables() -> None:
     for entry in specs["argument_specs"].values():
         assert defaults.keys() - {"workspace_locations"} == entry["options"].keys()
     assert all(f"| `{name}` |" in readme for name in defaults)
-    given = _module_task(_role("workspace", "tasks/cluster.yml"), f"{PREFIX}backup").keys()
-    never = {"state", "name", "max_age", "velero_expiration"}
-    assert given == spec("backup").keys() - never
+    given = _module_task(_role("workspace", "tasks/cluster.yml"), f"{PREFIX}workspace_backup").keys()
+    assert given == spec("workspace_backup").keys()
     given = _module_task(_role("workspace", "tasks/restore_cluster.yml"), f"{PREFIX}restore").keys()
     assert given == spec("restore").keys() - {"backup_labels", "backup_selection", "name", "diff_path", "report_dir"}
 

@@ -15,12 +15,14 @@ from ansible.errors import AnsibleFilterError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.arguments import BACKUP
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.definition import Members, Workspace
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.members import members
-from ansible_collections.stowage.kubernetes.plugins.modules import backup, workspace_run
+from ansible_collections.stowage.kubernetes.plugins.modules import workspace_run
 from ansible_collections.stowage.kubernetes.plugins.plugin_utils._workspaces import (
     run_outcome,
     run_table,
+    workspace_backups,
     workspace_instants,
     workspace_plan,
     workspace_restores,
@@ -80,7 +82,7 @@ def test_a_plan_has_options_of_the_module_by_their_names() -> None:
     }
     plan = workspace_plan({"edge": said}, GROUPS)["edge"]
     own = {"hosts", "location", "paused", "retention", "owner", "max_failures"}
-    assert plan.keys() - own <= backup.ARGUMENTS.keys() | {
+    assert plan.keys() - own <= BACKUP.keys() | {
         *("included_namespaces", "excluded_namespaces", "included_resources", "excluded_resources"),
         *("label_selector", "or_label_selectors", "include_cluster_resources"),
     }
@@ -95,6 +97,31 @@ def test_a_plan_has_options_of_the_module_by_their_names() -> None:
     at_once = workspace_plan({"edge": said}, GROUPS, at_once=True)["edge"]
     assert (at_once["schedule"], at_once["paused"]) == (None, False)
     assert workspace_plan({"edge": {"schedule": {"preset": "never"}}}, GROUPS)["edge"]["schedule"] is None
+
+
+def test_a_cluster_is_told_what_to_back_up_for_each_run() -> None:
+    said: Tree = {
+        "edge": {"namespaces": ["shop"], "location": "far", "failure": {"partial_backups": False}},
+        "whole": {"clusters": ["*"], "labels": {"tier": "gold"}},
+        "paused": {"clusters": ["*"], "schedule": {"preset": "weekly", "paused": True}},
+    }
+    plans = workspace_plan(said, GROUPS)
+    host = plans["edge"]["hosts"][0]
+    told = workspace_backups(plans, dict.fromkeys(plans, "r1"), ["far", "near", "own"], default="near", host=host)
+    assert [(one["workspace"], one["records"], one["location"], one["problem"]) for one in told] == [
+        ("edge", "far", "far", ""),
+        ("whole", "near", "near", ""),
+    ]
+    assert told[0]["included_namespaces"] == ["shop"]
+    assert told[0]["allow_partial"] is True
+    assert told[1]["labels"] == {"tier": "gold", "stowage.io/workspace": "whole", "stowage.io/run": "r1"}
+    outside = next(name for name in GROUPS["all"] if name not in plans["edge"]["hosts"])
+    runs = dict.fromkeys(plans, "r1")
+    told = workspace_backups(plans, runs, ["near"], default="near", own="own", host=outside)
+    assert [(one["workspace"], one["records"], one["location"]) for one in told] == [("whole", "near", "own")]
+    assert told[0]["problem"] == "invalid_option: There is no location own."
+    told = workspace_backups(plans, runs, ["near"], default="near", problem="cluster_access_missing: No.", host=outside)
+    assert told[0]["problem"] == "cluster_access_missing: No."
 
 
 def test_runs_have_names() -> None:

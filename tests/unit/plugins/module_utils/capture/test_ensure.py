@@ -16,12 +16,12 @@ import pytest
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import CLUSTER, LOCATION, SELECTION, merge
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture import ensure
+from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.arguments import BACKUP
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._progress import Progress
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.holding import Lease
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.leases import of_backup, of_cluster
-from ansible_collections.stowage.kubernetes.plugins.modules import backup
 from support import fake_cluster as fake
 from support.fake_cluster import FakeCluster
 from support.memory_location import MemoryLocation
@@ -29,7 +29,7 @@ from support.memory_location import MemoryLocation
 Params = dict[str, t.Any]
 Result = dict[str, t.Any]
 UNSET: t.Final[Params] = {
-    name: option.get("default") for name, option in merge(LOCATION, CLUSTER, SELECTION, backup.ARGUMENTS).items()
+    name: option.get("default") for name, option in merge(LOCATION, CLUSTER, SELECTION, BACKUP).items()
 }
 WRITES: t.Final = frozenset({"create", "write", "commit", "delete"})
 
