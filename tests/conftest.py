@@ -25,21 +25,28 @@ class ClusterFactory(Protocol):
         """Starts the cluster, or returns it if it was started before with the same name."""
 
 
-@pytest.fixture(scope="session", name="testbed")
+@pytest.fixture(scope="session")
+def shared_testbed() -> Iterator[Testbed]:
+    """The session's bed, for servers that the fixtures below share."""
+    with Testbed() as bed:
+        yield bed
+
+
+@pytest.fixture(scope="module", name="testbed")
 def _testbed() -> Iterator[Testbed]:
-    """The session's bed, for servers of a test's own."""
+    """A bed for servers of a test's own. They end with the file: an idle API server takes memory and a processor's time, too."""
     with Testbed() as bed:
         yield bed
 
 
 @pytest.fixture(scope="session")
-def cluster(testbed: Testbed) -> ClusterFactory:
+def cluster(shared_testbed: Testbed) -> ClusterFactory:
     """Clusters that tests share, by name. A test that leaves something behind uses namespaces of its own, or `new_cluster`."""
     started: dict[str, tuple[Cluster, dict[str, Any]]] = {}
 
     def give(name: str = "cluster", **options: Any) -> Cluster:
         if name not in started:
-            started[name] = (testbed.cluster(name, **options), options)
+            started[name] = (shared_testbed.cluster(name, **options), options)
         shared, made_with = started[name]
         assert made_with == options, f"cluster {name} was started with {made_with}"
         return shared
@@ -62,48 +69,48 @@ def new_cluster(testbed: Testbed) -> Iterator[ClusterFactory]:
 
 
 @pytest.fixture(scope="session")
-def minio(testbed: Testbed) -> MinIO:
+def minio(shared_testbed: Testbed) -> MinIO:
     """The session's MinIO, with TLS. A test makes buckets of its own."""
-    return testbed.minio()
+    return shared_testbed.minio()
 
 
 @pytest.fixture(scope="session")
-def seaweedfs(testbed: Testbed) -> SeaweedFS:
+def seaweedfs(shared_testbed: Testbed) -> SeaweedFS:
     """The session's SeaweedFS, with TLS. A test makes buckets of its own."""
-    return testbed.seaweedfs()
+    return shared_testbed.seaweedfs()
 
 
 @pytest.fixture(scope="session")
-def ministack(testbed: Testbed) -> MiniStack:
+def ministack(shared_testbed: Testbed) -> MiniStack:
     """The session's AWS emulator, with TLS. A test makes buckets, users and roles of its own."""
-    return testbed.ministack()
+    return shared_testbed.ministack()
 
 
 @pytest.fixture(scope="session")
-def google(testbed: Testbed) -> GoogleServer:
+def google(shared_testbed: Testbed) -> GoogleServer:
     """The session's server that stands for Google, with TLS. A test makes buckets of its own."""
-    return testbed.google()
+    return shared_testbed.google()
 
 
 @pytest.fixture(scope="session")
-def fake_gcs(testbed: Testbed) -> FakeGcs:
+def fake_gcs(shared_testbed: Testbed) -> FakeGcs:
     """The session's fake-gcs-server, with TLS. A test makes buckets of its own."""
-    return testbed.fake_gcs()
+    return shared_testbed.fake_gcs()
 
 
 @pytest.fixture(scope="session")
-def gcp_emulator(testbed: Testbed) -> GcpEmulator:
+def gcp_emulator(shared_testbed: Testbed) -> GcpEmulator:
     """The session's gcp-storage-emulator, with TLS. A test makes buckets of its own."""
-    return testbed.gcp_emulator()
+    return shared_testbed.gcp_emulator()
 
 
 @pytest.fixture(scope="session")
-def azurite(testbed: Testbed) -> Azurite:
+def azurite(shared_testbed: Testbed) -> Azurite:
     """The session's Azurite, with TLS. A test makes containers of its own."""
-    return testbed.azurite()
+    return shared_testbed.azurite()
 
 
 @pytest.fixture(scope="session")
-def browser(testbed: Testbed) -> Browser:
+def browser(shared_testbed: Testbed) -> Browser:
     """The session's Chromium. A test opens a page of its own."""
-    return testbed.browser()
+    return shared_testbed.browser()

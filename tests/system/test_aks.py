@@ -20,13 +20,10 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.access
 from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.connection import Connection
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from support.cloud_clusters import Fleet, authority, let_in, prepare, token_webhook
-from testbed import Cluster
+from testbed import Cluster, Testbed
 from testbed.arm_clusters import ACTIONS, SERVER, ManagedClusters
 from testbed.entra import Entra
 from testbed.entra_applications import Application
-
-if t.TYPE_CHECKING:
-    from conftest import ClusterFactory
 
 Tree = dict[str, t.Any]
 NAME: t.Final = "prod-aks"
@@ -66,11 +63,11 @@ def certificate(cluster: Cluster) -> Tree:
 
 
 @pytest.fixture(scope="module")
-def cloud(cluster: ClusterFactory, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cloud]:
+def cloud(testbed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Cloud]:
     with Entra(tmp_path_factory.mktemp("entra")) as entra:
         clusters = ManagedClusters(entra)
         webhook = token_webhook(tmp_path_factory.mktemp("webhook"), clusters.webhook, entra.ca_cert)
-        one = cluster("aks", apiserver_args=webhook)
+        one = testbed.cluster("aks", apiserver_args=webhook)
         prepare(one, SHOP)
         reader = entra.register()
         let_in(one, "User", reader.object_id)

@@ -18,11 +18,8 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._eks import eks
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from support.aws import allow, document
 from support.cloud_clusters import Fleet, authority, let_in, prepare, token_webhook
-from testbed import Cluster, MiniStack
+from testbed import Cluster, MiniStack, Testbed
 from testbed.ministack import WORKLOAD_ACCOUNT
-
-if t.TYPE_CHECKING:
-    from conftest import ClusterFactory
 
 Tree = dict[str, t.Any]
 NAME: t.Final = "shop-eks"
@@ -65,10 +62,10 @@ class Cloud:
 
 
 @pytest.fixture(scope="module")
-def cloud(cluster: ClusterFactory, ministack: MiniStack, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
+def cloud(testbed: Testbed, ministack: MiniStack, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
     server = ministack.token_webhook(WORKLOAD_ACCOUNT, NAME, SECRET)
     webhook = token_webhook(tmp_path_factory.mktemp("webhook"), server, ministack.ca_cert)
-    one = cluster("eks", apiserver_args=webhook)
+    one = testbed.cluster("eks", apiserver_args=webhook)
     prepare(one, SHOP)
     let_in(one, "Group", GROUP)
     role = ministack.role(

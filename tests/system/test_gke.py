@@ -19,12 +19,9 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.connec
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._gke import gke_issue
 from support.cloud_clusters import Fleet, authority, let_in, prepare, token_webhook
-from testbed import Cluster
+from testbed import Cluster, Testbed
 from testbed.google import GoogleServer
 from testbed.google_iam import CLUSTER_PROJECT
-
-if t.TYPE_CHECKING:
-    from conftest import ClusterFactory
 
 Tree = dict[str, t.Any]
 NAME: t.Final = "prod-gke"
@@ -66,9 +63,9 @@ class Cloud:
 
 
 @pytest.fixture(scope="module")
-def cloud(cluster: ClusterFactory, google: GoogleServer, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
+def cloud(testbed: Testbed, google: GoogleServer, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
     webhook = token_webhook(tmp_path_factory.mktemp("webhook"), google.clusters.webhook, google.ca_cert)
-    one = cluster("gke", apiserver_args=webhook)
+    one = testbed.cluster("gke", apiserver_args=webhook)
     prepare(one, SHOP)
     for name, location in ((NAME, LOCATION), ("test-gke", "us-east1-b")):
         labels = {"env": name.partition("-")[0]}

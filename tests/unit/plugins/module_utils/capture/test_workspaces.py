@@ -14,7 +14,7 @@ import typing as t
 import pytest
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import CLUSTER
-from ansible_collections.stowage.kubernetes.plugins.module_utils._capture import workspaces
+from ansible_collections.stowage.kubernetes.plugins.module_utils._capture import ensure, workspaces
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._progress import Progress
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
@@ -137,7 +137,7 @@ def test_what_fails_for_one_does_not_keep_the_others_from_their_turn(world: Worl
 
 
 def test_a_defect_in_one_is_recorded_and_says_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = workspaces.present
+    made = ensure.present
 
     def present(task: Task, *parts: t.Any) -> Tree:
         if task.params["included_namespaces"]:
