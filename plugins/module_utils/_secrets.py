@@ -58,7 +58,7 @@ def secrets_of(params: object) -> frozenset[str]:
     """Every value in a module's parameters that must not be shown, multi-line values also line by line."""
     found: set[str] = set()
     for name, value in params.items() if isinstance(params, dict) else ():
-        if name in ("location", "locations", "destination"):
+        if name in ("location", "locations", "destination", "backups"):
             found.update(_suspects(_without_names(name, value), _location_harmless))
         elif name in _PARTIES:
             found.update(_suspects(value, _party_harmless))
@@ -85,8 +85,15 @@ def _suspects(value: object, harmless: t.Callable[[str], bool]) -> t.Iterator[st
 
 
 def _without_names(option: str, value: object) -> object:
-    """Locations by name, without their names, which may be words that tell of secrets."""
+    """Locations by name without their names, which may be words that tell of secrets, and what of ``backups`` is a location by mistake."""
+    if option == "backups":
+        return [_misplaced(one) for one in value] if isinstance(value, list) else None
     return list(value.values()) if option == "locations" and isinstance(value, dict) else value
+
+
+def _misplaced(backup: object) -> object:
+    told = [backup.get(name) for name in ("location", "records", "problem")] if isinstance(backup, dict) else []
+    return [value for value in told if isinstance(value, (dict, list))]
 
 
 def _location_harmless(key: str) -> bool:

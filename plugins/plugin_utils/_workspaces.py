@@ -144,7 +144,7 @@ def workspace_backups(
     locations: t.Sequence[str],
     *,
     default: str = "",
-    own: str = "",
+    own: object = "",
     problem: str = "",
     host: str = "",
 ) -> list[Plan]:
@@ -153,8 +153,11 @@ def workspace_backups(
     for name, plan in plans.items():
         if plan["paused"] or (host and host not in plan["hosts"]):
             continue
-        place = plan["location"] or own or default
+        place = plan["location"] or (own if isinstance(own, str) else "") or default
         lost = "" if place in locations else f"invalid_option: There is no location {place}."
+        if not isinstance(own, str) and not plan["location"]:
+            # Not quoted: it may be a location itself, with its secrets.
+            lost = "invalid_option: stowage_location is not text. It is the name of one of stowage_locations."
         found.append(
             {
                 **{option: plan[option] for option in _OF_BACKUP if plan[option] is not None},

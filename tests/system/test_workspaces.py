@@ -329,6 +329,66 @@ def test_backups_may_lie_elsewhere_than_the_runs(world: World) -> None:
     assert len(list(elsewhere.glob("clusters/prod-1/backups/*/velero-backup.json"))) == 2
 
 
+def test_a_location_in_place_of_its_name_is_not_shown(world: World) -> None:
+    odd = {"provider": "filesystem", "path": "/tmp/x", "auth": {"secret_key": "hush-hush"}}
+    world.change(lambda everything: everything["hosts"]["prod-1"].update(stowage_location=odd))
+    code, output = world.run("-vvv")
+    assert code == 2, output
+    assert "hush-hush" not in output
+    record = world.records("prod")["prod-1"][0]
+    assert (record["phase"], record["error_code"]) == ("Failed", "invalid_option")
+    assert not any(b"hush-hush" in path.read_bytes() for path in world.directory.rglob("*.json"))
+
+
+@pytest.mark.parametrize("serial", ["100%", "1"])
+def test_a_location_that_cannot_be_evaluated_is_not_everybodys_concern(world: World, serial: str) -> None:
+    def lose(everything: Tree) -> None:
+        # For one host alone: the start, on localhost, sees a place that is there.
+        path = "{{ lookup('ansible.builtin.file', '/not/there') if inventory_hostname == 'edge-1' else '%s' }}"
+        second = {"provider": "filesystem", "path": path % world.directory}
+        everything["vars"]["stowage_locations"]["second"] = second
+        wide = {"clusters": ["*"], "namespaces": ["shop"]}
+        everything["vars"]["stowage_workspaces"] = {"lost": {**wide, "location": "second"}, "wide": wide}
+
+    world.change(lose)
+    code, output = world.run("-e", f"workspace_serial={serial}")
+    assert code == 2, output
+    assert "edge-1, lost: not backed up, and that could not be recorded" in output
+    whole = {name: ["Completed"] for name in NAMES}
+    assert world.phases("wide") == whole
+    assert world.phases("lost") == {name: phases for name, phases in whole.items() if name != "edge-1"}
+    assert "lost, run r1: PartiallyFailed (3 Completed, 1 Missing)" in output
+
+
+def test_a_location_that_is_out_of_reach_costs_its_workspaces_alone(world: World) -> None:
+    in_the_way = world.directory.parent / "in-the-way"
+    in_the_way.write_text("", encoding="utf-8")
+
+    def lose(everything: Tree) -> None:
+        gone = {"provider": "filesystem", "path": str(in_the_way)}
+        everything["vars"]["stowage_locations"]["gone"] = gone
+        everything["vars"]["stowage_workspaces"]["shop"]["location"] = "gone"
+
+    world.change(lose)
+    code, output = world.run()
+    assert code == 2, output
+    assert "shop: its run could not be begun" in output
+    assert "prod, run r1: Completed (3 Completed)" in output
+    assert world.phases("prod") == {name: ["Completed"] for name in ("prod-1", "prod-2", "prod-3")}
+    assert "How it went could not be recorded" in output
+    code, output = world.run("-e", "stowage_workspace=shop")
+    assert code == 2, output
+    assert "Back up the clusters" not in output, "there is nothing to go on with"
+
+
+def test_a_prediction_of_a_failure_fails(world: World) -> None:
+    world.fleet.down.add("prod-1")
+    code, output = world.run("--check")
+    assert code == 2, output
+    assert "The cluster prod-1 was not backed up for prod, shop" in output
+    assert not list(world.directory.rglob("*.json"))
+
+
 def test_what_a_bucket_says_is_shown_and_nothing_more(world: World, tmp_path: Path) -> None:
     code, output = world.run("-e", "stowage_workspace=shop", playbook="stowage.kubernetes.workspace_start")
     assert code == 0, output

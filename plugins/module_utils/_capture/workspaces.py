@@ -14,9 +14,12 @@ import contextlib
 import dataclasses
 import typing as t
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import SELECTION, ArgumentSpec, merge
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.arguments import BACKUP
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.ensure import Wanted, present
+from ansible_collections.stowage.kubernetes.plugins.module_utils._cluster.identity import cluster_identity
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import (
     CODES,
     SEE_DOCUMENTATION,
@@ -26,7 +29,13 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._reach import reach_cluster, reach_other
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import runs
-from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.recording import record_backup
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.recording import (
+    last_record,
+    outcome_of,
+    record_backup,
+    tell_unless_completed,
+    write_record,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import RunPaths
 
 if t.TYPE_CHECKING:
@@ -35,6 +44,7 @@ if t.TYPE_CHECKING:
 
 Result = dict[str, t.Any]
 
+_boolean: t.Callable[..., bool] = boolean  # ansible-core's, which is not annotated
 _SAME_FOR_ALL: t.Final = ("cluster", "accept_new_identity", "lease_wait")
 _NEVER: t.Final = frozenset({"state", "name", "max_age", "velero_expiration", "run"})
 _OF_RUN: t.Final = frozenset({"workspace", "run", "records", "location", "problem"})
@@ -43,7 +53,7 @@ _SPEC: t.Final[ArgumentSpec] = merge(
 )
 """What ``backups`` says of each backup, as ``backup`` takes it."""
 _LOST: t.Final = frozenset({"cluster_unreachable", "cluster_tls_untrusted", "cluster_unauthorized"})
-"""What is so for one workspace is so for the next, which need not wait for it again."""
+"""Of a cluster that has not answered yet: what is so for one workspace is so for the next, which need not wait for it again."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,14 +76,18 @@ class Part:
     @classmethod
     def read(cls, given: object) -> Part:
         """:raises StowageError: ``invalid_option``: it does not say which run it is about."""
-        if not isinstance(given, dict) or not all(given.get(name) for name in ("workspace", "run", "records")):
+        told = {name: given.get(name) or "" for name in _OF_RUN} if isinstance(given, dict) else {}
+        # What is no text is not quoted: a location with its secrets may stand where its name belongs.
+        if any(isinstance(value, (dict, list)) for value in told.values()):
+            raise _unfit("workspace, run, records, location and problem of backups are text.")
+        if not isinstance(given, dict) or not all(told[name] for name in ("workspace", "run", "records")):
             raise _unfit("Each of backups needs workspace, run and records.")
         return cls(
-            paths=RunPaths(str(given["workspace"]), str(given["run"])),
-            records=str(given["records"]),
-            location=str(given.get("location") or given["records"]),
-            problem=str(given.get("problem") or ""),
-            allow_partial=given.get("allow_partial") is True,
+            paths=RunPaths(str(told["workspace"]), str(told["run"])),
+            records=str(told["records"]),
+            location=str(told["location"] or told["records"]),
+            problem=str(told["problem"]),
+            allow_partial=_boolean(given.get("allow_partial") or False, strict=False),
             options={name: value for name, value in given.items() if name not in _OF_RUN},
         )
 
@@ -104,14 +118,21 @@ class _Reached:
         self._stack = stack
         self._connection: Connection | None = None
         self._locations: dict[str, Location] = {}
-        self.lost: StowageError | None = None
+        self._lost: StowageError | None = None
 
     def cluster(self) -> Connection:
         """:raises StowageError: as :func:`reach_cluster`; why the cluster was out of reach before."""
-        if self.lost is not None:
-            raise self.lost
+        if self._lost is not None:
+            raise self._lost
         if self._connection is None:
-            self._connection = self._stack.enter_context(reach_cluster(self._task))
+            try:
+                connection = self._stack.enter_context(reach_cluster(self._task))
+                cluster_identity(connection)
+            except StowageError as error:
+                if error.code in _LOST:
+                    self._lost = error
+                raise
+            self._connection = connection
         return self._connection
 
     def location(self, name: str) -> Location:
@@ -135,6 +156,9 @@ def back_up_workspaces(task: Task) -> Result:
     with contextlib.ExitStack() as stack:
         reached = _Reached(task, stack)
         done = [_one(task, reached, part) for part in parts]
+        for part, one in zip(parts, done, strict=True):
+            if "run" not in one:
+                _record_again(task, reached, part, one)
     result: Result = {"changed": any(one["changed"] for one in done), "backups": done}
     if task.diff:
         result["diff"] = [one.pop("diff") for one in done if "diff" in one]
@@ -158,6 +182,24 @@ def _one(task: Task, reached: _Reached, part: Part) -> Result:
     return {"workspace": part.paths.workspace, **result}
 
 
+def _record_again(task: Task, reached: _Reached, part: Part, one: Result) -> None:
+    """Record what could not be recorded before, the backup's name above all, and say so if it cannot be now either."""
+    cluster = task.params["cluster"]
+    try:
+        location = reached.location(part.records)
+        last = last_record(location, part.paths, cluster)
+        record = write_record(location, part.paths, cluster, outcome_of(one, part.location), last, check=task.check)
+    except StowageError as error:
+        why = f"How it went could not be recorded in the run, where the cluster is missing now: {error.message}"
+        task.warn(f"{cluster}, {part.paths.workspace}: {why}")
+        return
+    tell_unless_completed(task, part.paths, record)
+    one["run"] = record.as_dict()
+    if record.phase == runs.COMPLETED:
+        for name in ("error_code", "msg", "hint", "error_details"):
+            one.pop(name, None)
+
+
 def _recorded(task: Task, reached: _Reached, part: Part) -> Result:
     """:raises StowageError: nothing could be recorded.
     :raises TaskFailedError: it failed, with the record.
@@ -169,11 +211,7 @@ def _recorded(task: Task, reached: _Reached, part: Part) -> Result:
     def ensure() -> Result:
         try:
             return _made(task, reached, part)
-        except StowageError as error:
-            if error.code in _LOST:
-                reached.lost = error
-            raise
-        except TaskFailedError:
+        except (StowageError, TaskFailedError):
             raise
         except Exception as error:  # noqa: BLE001  # a defect, which must not take the other workspaces' backups along
             raise defect(error) from None

@@ -232,3 +232,12 @@ def test_it_takes_anything(params: dict[str, t.Any]) -> None:
 @given(_SHAPES)
 def test_parameters_may_be_anything(params: t.Any) -> None:
     secrets_of(params)
+
+
+def test_a_location_in_place_of_its_name_is_hidden() -> None:
+    misplaced = {"provider": "aws", "bucket": "acme-backups", "auth": {"secret_key": "hush-hush"}}
+    backups = [
+        {"workspace": "shop", "run": "r1", "records": "primary", "location": misplaced, "labels": {"a": "harmless"}}
+    ]
+    assert secrets_of({"backups": backups}) == {"hush-hush"}
+    assert secrets_of({"backups": "nonsense"}) == secrets_of({"backups": [None, "nonsense"]}) == frozenset()

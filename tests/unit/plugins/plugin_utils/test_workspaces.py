@@ -122,6 +122,10 @@ def test_a_cluster_is_told_what_to_back_up_for_each_run() -> None:
     assert told[0]["problem"] == "invalid_option: There is no location own."
     told = workspace_backups(plans, runs, ["near"], default="near", problem="cluster_access_missing: No.", host=outside)
     assert told[0]["problem"] == "cluster_access_missing: No."
+    odd = {"provider": "aws", "auth": {"secret_key": "hush-hush"}}
+    told = workspace_backups(plans, runs, ["near"], default="near", own=odd, host=outside)
+    assert "stowage_location is not text" in told[0]["problem"]
+    assert "hush-hush" not in str(told)
 
 
 def test_runs_have_names() -> None:

@@ -163,6 +163,43 @@ def test_a_run_that_cannot_be_recorded_fails_and_the_next_has_its_turn(world: Wo
     done = world.failed(part("shop", records="gone"), part("whole"))
     assert [one.get("error_code") for one in done["backups"]] == ["invalid_option", None]
     assert "run" not in done["backups"][0]
+    assert any("prod, shop: How it went could not be recorded" in text for text in world.warnings)
+
+
+def test_a_location_where_its_name_belongs_is_not_shown(world: World) -> None:
+    for name in ("location", "records", "problem", "run"):
+        with pytest.raises(StowageError) as caught:
+            world.run({**part("shop"), name: {"auth": {"secret_key": "hush-hush"}}})
+        assert "hush-hush" not in caught.value.message
+
+
+def test_a_cluster_that_answered_before_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def present(task: Task, *parts: t.Any) -> Tree:
+        tried.append(task.params["run"] or "")
+        if len(tried) == 1:
+            raise StowageError("cluster_unreachable", "It is gone in the middle.")
+        return ensure.present(task, *parts)
+
+    monkeypatch.setattr(workspaces, "present", present)
+    done = world.failed(part("shop"), part("whole"))
+    assert [one.get("error_code") for one in done["backups"]] == ["cluster_unreachable", None]
+
+
+def test_what_could_not_be_recorded_is_recorded_in_the_end(world: World) -> None:
+    location = world.locations["primary"]
+    refusals = [StowageError("throttled", "Slow down.")]
+
+    def fault(operation: str, key: str) -> None:
+        if operation == "create" and key == "workspaces/shop/runs/r1/prod/1.json" and refusals:
+            raise refusals.pop()
+
+    location.fault = fault
+    done = world.run(part("shop"), part("whole"))
+    assert [one["run"]["phase"] for one in done["backups"]] == ["Completed", "Completed"]
+    assert world.records("shop")[0]["backup"] == done["backups"][0]["backup"]["name"]
+    assert not world.run(part("shop"), part("whole"))["changed"]
 
 
 def test_a_prediction_writes_nothing(world: World) -> None:
