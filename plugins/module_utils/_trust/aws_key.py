@@ -138,7 +138,7 @@ class KeyPart:
     def __init__(self, kms: KmsApi, wanted: KeyWanted, *, former: bool = False) -> None:
         self._kms = kms
         self._wanted = wanted
-        self._former = former
+        self.former = former
         self._error: LocationError | None = None
         self._there = self._policy()
 
@@ -150,7 +150,7 @@ class KeyPart:
     @property
     def doubt(self) -> str:
         """What is not known of the policy of a former key, for whoever runs the task; empty if nothing is to be said."""
-        if self._error is None or not self._former or self._error.failure.store_code in self._kms.absent:
+        if self._error is None or not self.former or self._error.failure.store_code in self._kms.absent:
             return ""
         return (
             f"Whether a statement of this trust stays in the policy of {self._wanted.arn}, which was used before, is not known: "

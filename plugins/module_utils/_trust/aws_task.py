@@ -237,22 +237,23 @@ class _Parts:
 
     def plan(self) -> list[Change]:
         """What names a role comes after the role, but for what says where pods get it. Permissions hold what grants allow outside S3,
-        and name the keys of before, so they change after grants were revoked, and before others are made."""
+        and name the keys, so they change after what is at keys of before is gone, and before anything is at others."""
         grants = [part.look() for part in self._grants]
         changes = [change for one in grants for change in one.dropped]
+        changes += [change for part in self._keys if part.former for change in part.plan()]
         changes += self._pods.plan() if self._pods else []
         changes += self.role.plan() if self._wanted.by_role else []
-        changes += [change for part in self._keys for change in part.plan()]
         changes += self._bucket.plan()
+        changes += [change for part in self._keys if not part.former for change in part.plan()]
         changes += [change for one in grants for change in one.given]
         return changes if self._wanted.by_role else changes + self.role.plan_leftover()
 
     def plan_removal(self) -> list[Change]:
         """The other way around."""
         changes = [change for part in self._grants for change in part.plan_removal()]
+        changes += [change for part in self._keys for change in part.plan_removal()]
         changes += self._pods.plan_removal() if self._pods else []
         changes += self._bucket.plan_removal()
-        changes += [change for part in self._keys for change in part.plan_removal()]
         changes += self.role.plan_removal() if self._wanted.by_role else self.role.plan_leftover()
         return changes + (self._pods.plan_role_removal() if self._pods else [])
 
