@@ -44,10 +44,9 @@ OPTIONS: Tree = {
 
 
 def refusal(operation: str, code: str, status: int = 403) -> ClientError:
-    return ClientError(
-        {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]  # the rest is not read
-        operation,
-    )
+    problem = {"Code": code, "Message": f"not authorized to perform: kms:{operation}"}
+    answer: Any = {"Error": problem, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)
 
 
 class Cloud:
