@@ -175,7 +175,8 @@ def test_a_grant_that_cannot_be_seen_is_not_lost_track_of(world: Keyed) -> None:
     keys = world.aws.user(BUCKET_ACCOUNT, f"{world.user}-blind", document(allow(["iam:*", "s3:*", "kms:*"])))
     world.kms.put_key_policy(KeyId=world.key, PolicyName="default", Policy=document(BLIND))
     blind: Tree = {"location_account": {"account": BUCKET_ACCOUNT, "auth": world.auth(keys)}}
-    for options in ({}, {"kms_key_arn": world.key}, {"state": "absent"}):
+    without: list[Tree] = [{}, {"kms_key_arn": world.key}, {"state": "absent"}]
+    for options in without:
         for check in (True, False):
             found = world.run(check=check, **blind, **options)
             assert (found["error_code"], "kms:ListGrants" in found["hint"]) == ("permission_denied", True)
