@@ -148,6 +148,10 @@ options:
     description:
       - The key that the bucket is encrypted with, if it is one of your own. The role is allowed to use it through S3. The key's own policy
         has to allow that as well, see O(key_policy) and O(key_grant).
+      - Where another key was named before, or one is not named any more, what this trust has at the old one goes first, its grants and its
+        statement in that key's policy. Which key that was is read from the permissions of the role, or with O(method=bucket_policy) from
+        those of O(cluster_account.role) or O(cluster_account.user). If these are somebody else's to write, the old key cannot be known.
+        Run the task once with the old key and without O(key_grant) and O(key_policy) then, before another is named.
     type: str
   key_policy:
     description:
@@ -160,9 +164,16 @@ options:
     description:
       - Whether the key gets a grant for the role, or one for each of O(principals) with O(method=bucket_policy), in place of a statement in its
         policy (O(key_policy)), for keys whose policy is not to be changed. With O(method=bucket_policy) they must be roles and users.
-      - Grants know nothing of S3, so the permissions also deny the use of the key outside of it. The permissions of O(principals) with
-        O(method=bucket_policy) are those of O(cluster_account.role) or O(cluster_account.user), or somebody else's to write.
-      - A grant cannot be changed. Where another is needed, it is made before the old one is revoked.
+      - Grants know nothing of S3, so permissions deny the use of the key outside of it. The role denies that for all keys, also without this
+        option, so that a grant that nobody knows of any more is held, too. With O(method=bucket_policy) the permissions of
+        O(cluster_account.role) or O(cluster_account.user) deny it for this key, for they may need others; or they are somebody else's to write.
+      - A grant is made after the denial is there, and revoked before permissions change. KMS may take some minutes until a grant that was revoked
+        has no effect anywhere. A grant cannot be changed. Where another is needed, it is made before the old one is revoked.
+      - If permissions say that there are grants, and these cannot be listed or revoked, the task fails and changes nothing more. Where grants
+        cannot be listed and none is expected, it warns.
+      - What cannot be found are grants of a former key if its name is in no permissions any more, since somebody else deleted or changed these, or
+        since they are somebody else's to write. C(aws kms list-grants) for that key shows them, by the name that RV(trust.documents) has for
+        those that are wanted, and C(aws kms revoke-grant) takes them back.
       - The key must be in the account of O(location_account), whose credentials need C(kms:CreateGrant), C(kms:ListGrants) and
         C(kms:RevokeGrant).
     type: bool
@@ -221,6 +232,11 @@ options:
         description:
           - Name of the user in this account who takes the role over.
         type: str
+      control_role_arn:
+        description:
+          - With O(pod_identities), a role that these credentials may take over. With it the line C(pod_tags_by_hand_refused) shows that they are not
+            let in as a pod is; without it the line is V(unknown), as with O(verify_as).
+        type: str
   controller_account:
     description:
       - The account of who is trusted, with credentials of one of O(principals), which the proof is made with. They never come from the
@@ -278,9 +294,11 @@ options:
     description:
       - Others who must be refused, even though they know the external id. With O(method=bucket_policy) or O(guard_rails.organization)
         they also try to list and to write.
-      - That they are refused counts only if they are let in elsewhere. Unless O(verify_as[].control_role_arn) or
-        O(verify_as[].control_bucket) says where, it is enough that AWS knows them. Whom their own account does not allow to take roles over
-        shows nothing of the role, and the line is unknown.
+      - That they are refused counts only if their own account lets them come, which O(verify_as[].control_role_arn) and
+        O(verify_as[].control_bucket) show just before and again after. Somebody of another account needs them. Without them the lines are
+        V(unknown), or V(failed) if they get in. That AWS knows their keys is not enough, since a policy of their own account, or one of its
+        organisation, may be what refuses them, and AWS does not tell another account which it was. Within the role's account it does, and no
+        role is needed for what it says to be the role's trust policy.
     type: list
     elements: dict
     suboptions:
@@ -305,11 +323,13 @@ options:
         type: str
       control_role_arn:
         description:
-          - A role that this one may take over.
+          - A role that this one may take over, with a permission that would be good for the role of the trust, too, such as C(sts:AssumeRole) for
+            all roles. Needed for the line C(as_NAME_assume_refused) to pass, if this one is of another account than the role.
         type: str
       control_bucket:
         description:
-          - A bucket that this one may list, in the same region.
+          - A bucket that this one may list, in the same region, with a permission that would be good for the location's bucket, too. Needed for the
+            lines C(as_NAME_list_refused) and C(as_NAME_create_refused) to pass.
         type: str
   verify_tokens:
     description:
@@ -456,7 +476,12 @@ trust:
         - {what: max_session_duration, name: stowage-prod-1-writer, before: 3600, after: 7200}
     checks:
       description:
-        - The lines of the proof. C(verdict) is V(passed), V(failed), or V(unknown) if it could not be decided.
+        - The lines of the proof. C(verdict) is V(passed), V(failed), or V(unknown) if it could not be decided. What would decide it is in C(seen).
+        - With O(kms_key_arn), C(key_through_s3_allowed) is V(unknown) for permission sets that create nothing, since only an object that is there
+          could be read. C(key_outside_s3_refused) and C(key_decrypt_outside_s3_refused) ask KMS whether a key of data would be made, and whether a
+          text would be decrypted. The text is encrypted by O(location_account), which needs C(kms:Encrypt) of the key for it. Without that
+          permission the latter line still passes where KMS says that it refuses, and is V(unknown) where KMS only says that there is nothing to
+          decrypt, which it tells whoever may.
       returned: always
       type: list
       elements: dict

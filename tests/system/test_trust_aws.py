@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from support import modules
-from support.aws import allow, document
+from support.aws import allow, document, trust
 from support.trust_aws import Tree, World, changes, failed_lines, verdicts
 from testbed import MiniStack
 from testbed.cluster import Cluster
@@ -75,9 +75,9 @@ def test_a_missing_external_id_is_found_out(world: World) -> None:
 
 def test_somebody_else_of_the_same_account_is_found_out(world: World) -> None:
     keys = world.aws.user(WORKLOAD_ACCOUNT, f"{world.user}-other", document(allow("sts:AssumeRole")))
-    them = {"name": "other", "access_key": keys[0], "secret_key": keys[1]}
+    them = {"name": "other", "access_key": keys[0], "secret_key": keys[1], **open_to(world, WORKLOAD_ACCOUNT)}
     stranger = world.aws.user(OTHER_ACCOUNT, f"{world.user}-stranger", document(allow("sts:AssumeRole")))
-    they = {"name": "stranger", "access_key": stranger[0], "secret_key": stranger[1]}
+    they = {"name": "stranger", "access_key": stranger[0], "secret_key": stranger[1], **open_to(world, OTHER_ACCOUNT)}
     seen = verdicts(world.present(verify_as=[them, they]))
     assert seen["as_other_assume_refused"] == seen["as_stranger_assume_refused"] == "passed"
     found = world.run(principals=[WORKLOAD_ACCOUNT], verify_as=[them, they])
@@ -88,10 +88,33 @@ def test_somebody_else_of_the_same_account_is_found_out(world: World) -> None:
     assert verdicts(world.present(verify_as=[nobody]))["as_nobody_assume_refused"] == "unknown"
 
 
+def open_to(world: World, account: str) -> Tree:
+    """A role that everybody of an account may take over who is allowed to take over any."""
+    return {"control_role_arn": world.aws.role(account, f"{world.user}-control", trust({"AWS": account}))}
+
+
+def test_a_stranger_needs_a_role_that_shows_that_they_may_come(world: World) -> None:
+    """AWS does not tell another account whose policy refused it, and that it knows the keys shows nothing of what they may."""
+    keys = world.aws.user(OTHER_ACCOUNT, f"{world.user}-stranger", document(allow("sts:AssumeRole")))
+    them: Tree = {"name": "stranger", "access_key": keys[0], "secret_key": keys[1]}
+    line = "as_stranger_assume_refused"
+    made = world.present(verify_as=[them])
+    assert verdicts(made)[line] == "unknown"
+    (found,) = [one for one in made["checks"] if one["id"] == line]
+    assert "name a role that the caller may take over as control_role_arn" in found["seen"]
+    assert failed_lines(world.run(verify_as=[them], verify_required=[line])) == [line]
+    control = open_to(world, OTHER_ACCOUNT)
+    assert verdicts(world.present(verify_as=[{**them, **control}]))[line] == "passed"
+    assert failed_lines(world.run(principals=[world.principal, OTHER_ACCOUNT], verify_as=[them])) == [line]
+    lost = {"control_role_arn": f"{control['control_role_arn']}-lost"}
+    assert verdicts(world.present(verify_as=[{**them, **lost}]))[line] == "unknown"
+
+
 def test_whom_their_own_account_refuses_shows_nothing(world: World) -> None:
     """The trust policy lets them in, and nobody can see it with them."""
     keys = world.aws.user(WORKLOAD_ACCOUNT, f"{world.user}-other", document(allow("s3:*")))
-    them: Tree = {"verify_as": [{"name": "other", "access_key": keys[0], "secret_key": keys[1]}]}
+    control = open_to(world, WORKLOAD_ACCOUNT)
+    them: Tree = {"verify_as": [{"name": "other", "access_key": keys[0], "secret_key": keys[1], **control}]}
     line = "as_other_assume_refused"
     assert verdicts(world.present(principals=[WORKLOAD_ACCOUNT], **them))[line] == "unknown"
     assert failed_lines(world.run(principals=[WORKLOAD_ACCOUNT], verify_required=[line], **them)) == [line]

@@ -112,10 +112,12 @@ def test_a_policy_that_allows_more_is_found_out(world: World, action: str, resou
 
 def test_another_principal_is_found_out(world: World, other: Tree) -> None:
     colleague = world.aws.user(WORKLOAD_ACCOUNT, f"{world.user}-colleague", document(allow("s3:*")))
-    them = {"name": "colleague", "access_key": colleague[0], "secret_key": colleague[1]}
+    mine = f"{world.bucket}-mine"
+    world.aws.client(access_key=WORKLOAD_ACCOUNT, secret_key=ROOT_SECRET).create_bucket(Bucket=mine)
+    them = {"name": "colleague", "access_key": colleague[0], "secret_key": colleague[1], "control_bucket": mine}
     options: Tree = {**BY_POLICY, "verify_as": [them, other]}
     assert set(verdicts(world.present(**options)).values()) == {"passed"}
-    lines = ["as_colleague_list_refused", "as_colleague_create_refused"]
+    lines = lines_of("colleague")
     assert failed_lines(world.run(**{**options, "principals": [WORKLOAD_ACCOUNT]})) == lines
     narrowed = {**options, "principals": [WORKLOAD_ACCOUNT], "principal_arns": [world.principal]}
     assert set(verdicts(world.present(**narrowed)).values()) == {"passed"}
@@ -124,9 +126,20 @@ def test_another_principal_is_found_out(world: World, other: Tree) -> None:
         one["Principal"] = {"AWS": [f"arn:aws:iam::{account}:root" for account in (WORKLOAD_ACCOUNT, OTHER_ACCOUNT)]}
         one.get("Condition", {}).pop("ArnEquals", None)
     world.put_bucket_policy([{**one, "Sid": "Loose"} for one in statements])
-    assert failed_lines(world.run(**narrowed)) == [*lines, "as_other_list_refused", "as_other_create_refused"]
+    assert failed_lines(world.run(**narrowed)) == [*lines, *lines_of("other")]
+    bare = {name: value for name, value in other.items() if name != "control_bucket"}
+    assert failed_lines(world.run(**{**narrowed, "verify_as": [bare]})) == lines_of("other"), "that they get in is seen"
     lost = {**other, "control_bucket": f"{world.bucket}-nowhere"}
     assert verdicts(world.present(**{**narrowed, "verify_as": [lost]}))["as_other_list_refused"] == "unknown"
+    world.put_bucket_policy(statements)
+    for one in (bare, lost):
+        seen = verdicts(world.present(**{**narrowed, "verify_as": [one]}))
+        assert {seen[line] for line in lines_of("other")} == {"unknown"}, "their own account may be what refuses"
+
+
+def lines_of(name: str) -> list[str]:
+    """The lines about somebody else."""
+    return [f"as_{name}_list_refused", f"as_{name}_create_refused"]
 
 
 def test_objects_have_to_belong_to_the_bucket_s_account(world: World) -> None:

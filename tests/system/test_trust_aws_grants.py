@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.aws import document
+from support.aws import allow, document
 from support.trust_aws import Tree, World, changes, failed_lines, verdicts
 from testbed import MiniStack
 from testbed.ministack import BUCKET_ACCOUNT, WORKLOAD_ACCOUNT
@@ -23,6 +23,8 @@ ADMINISTRATORS: Tree = {
     "Resource": "*",
 }
 """Those of a key whose policy nobody else is to change: IAM policies do not let anybody use it."""
+BLIND: Tree = {**ADMINISTRATORS, "Action": ["kms:Describe*", "kms:Get*", "kms:Put*"]}
+"""Those of a key whose administrators may not see who was granted it."""
 
 
 class Keyed(World):
@@ -88,8 +90,9 @@ def test_a_key_is_granted_through_s3_and_taken_away(world: Keyed, method: str) -
 
 @pytest.mark.parametrize(("permissions", "operations"), [("reader", ["Decrypt"]), ("auditor", ["Decrypt"])])
 def test_who_only_reads_is_granted_no_more(world: Keyed, permissions: str, operations: list[str]) -> None:
-    world.present(**world.options, permissions=permissions)
+    made = world.present(**world.options, permissions=permissions)
     assert world.grants() == [(world.role_arn, operations)]
+    assert verdicts(made)["key_decrypt_outside_s3_refused"] == "passed"
 
 
 def test_what_is_not_granted_is_found_out(world: Keyed) -> None:
@@ -101,22 +104,86 @@ def test_what_is_not_granted_is_found_out(world: Keyed) -> None:
     assert of_grants(put_right) == [("key_grant", False, True)]
 
 
-def test_a_grant_of_somebody_else_that_reaches_outside_s3_is_found_out(world: Keyed) -> None:
-    """Ours is held by the permissions' denial; without grants of ours there is none."""
-    policy: Tree = {"kms_key_arn": world.key, "key_policy": True}
-    world.present(**policy)
-    world.grant(world.role_arn, "GenerateDataKey")
-    assert failed_lines(world.run(**policy)) == ["key_outside_s3_refused"]
-    assert set(verdicts(world.present(**world.options)).values()) == {"passed"}
+def test_a_grant_of_somebody_else_is_held_by_the_role(world: Keyed) -> None:
+    """Whatever the options say: one of ours that was lost track of would be, too."""
+    for options in ({"kms_key_arn": world.key, "key_policy": True}, world.options):
+        world.present(**options)
+        world.grant(world.role_arn, "Decrypt", "GenerateDataKey")
+        assert set(verdicts(world.present(**options)).values()) == {"passed"}
 
 
-def test_a_denial_that_is_gone_is_found_out(world: Keyed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if a grant were narrowed by itself: what is written has no denial."""
+@pytest.mark.parametrize(
+    ("permissions", "operation", "line"),
+    [
+        ("writer", "GenerateDataKey", "key_outside_s3_refused"),
+        ("writer", "Decrypt", "key_decrypt_outside_s3_refused"),
+        ("reader", "Decrypt", "key_decrypt_outside_s3_refused"),
+        ("auditor", "Decrypt", "key_decrypt_outside_s3_refused"),
+    ],
+)
+def test_a_grant_of_somebody_else_that_reaches_outside_s3_is_found_out(
+    world: Keyed, permissions: str, operation: str, line: str
+) -> None:
+    """Whoever is no role of ours may need keys for other things, and is denied none without grants of ours."""
+    everything = document(allow(["iam:*", "kms:*"]))
+    world.theirs.put_user_policy(UserName=world.user, PolicyName="all", PolicyDocument=everything)
+    options: Tree = {"method": "bucket_policy", "permissions": permissions, "kms_key_arn": world.key}
+    assert verdicts(world.present(**options, key_policy=True))[line] == "passed"
+    world.grant(world.principal, operation)
+    assert failed_lines(world.run(**options, key_policy=True)) == [line]
+    assert verdicts(world.present(**options, key_grant=True))[line] == "passed"
+
+
+@pytest.mark.parametrize("permissions", ["writer", "reader"])
+def test_a_denial_that_is_gone_is_found_out(world: Keyed, permissions: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a grant were narrowed by itself: what is written denies something else."""
     from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_documents
 
-    original = aws_documents.key_statements
-    monkeypatch.setattr(aws_documents, "key_statements", lambda *given, **more: original(*given, **more)[:1])
-    assert failed_lines(world.run(**world.options)) == ["key_outside_s3_refused"]
+    original = aws_documents.key_denial
+    monkeypatch.setattr(aws_documents, "key_denial", lambda _resource, region: original(f"{world.key}-not", region))
+    lines = {"writer": ["key_outside_s3_refused"], "reader": []}[permissions] + ["key_decrypt_outside_s3_refused"]
+    assert failed_lines(world.run(**world.options, permissions=permissions)) == lines
+
+
+@pytest.mark.parametrize("method", ["role", "bucket_policy"])
+@pytest.mark.parametrize("to", ["another key", "no key", "no grant", "absent"])
+def test_a_grant_that_is_not_wanted_goes_before_permissions_change(world: Keyed, method: str, to: str) -> None:
+    """Its key is known by the permissions that are there: the options name it no longer."""
+    world.present(**world.options, method=method)
+    second = Keyed(world.aws)
+    options: Tree = {
+        "another key": second.options,
+        "no key": {},
+        "no grant": {"kms_key_arn": world.key},
+        "absent": {"state": "absent"},
+    }[to]
+    planned = world.run(check=True, method=method, verify=False, **options)
+    assert len(world.grants()) == 1
+    made = world.present(method=method, verify=False, **options)
+    assert changes(made) == changes(planned["trust"])
+    first, *more = [
+        one["what"] for one in made["changes"] if one["what"] in {"key_grant", "permissions", "party_permissions"}
+    ]
+    assert (first, made["changes"][0]["before"]["key"]) == ("key_grant", world.key)
+    assert [one == "key_grant" for one in more] == [False, *([True] if to == "another key" else [])]
+    assert (world.grants(), len(second.grants())) == ([], 1 if to == "another key" else 0)
+    assert world.run(method=method, verify=False, **options)["changed"] is False
+
+
+def test_a_grant_that_cannot_be_seen_is_not_lost_track_of(world: Keyed) -> None:
+    world.present(**world.options)
+    keys = world.aws.user(BUCKET_ACCOUNT, f"{world.user}-blind", document(allow(["iam:*", "s3:*", "kms:*"])))
+    world.kms.put_key_policy(KeyId=world.key, PolicyName="default", Policy=document(BLIND))
+    blind: Tree = {"location_account": {"account": BUCKET_ACCOUNT, "auth": world.auth(keys)}}
+    without: list[Tree] = [{}, {"kms_key_arn": world.key}, {"state": "absent"}]
+    for options in without:
+        for check in (True, False):
+            found = world.run(check=check, **blind, **options)
+            assert (found["error_code"], "kms:ListGrants" in found["hint"]) == ("permission_denied", True)
+    assert len(world.grants()) == 1
+    assert [one["what"] for one in world.present()["changes"]] == ["key_grant", "permissions"]
+    (warning,) = world.run(kms_key_arn=world.key, verify=False, **blind)["warnings"]
+    assert (world.key in warning, "kms:ListGrants" in warning) == (True, True), "none is expected, and none known"
 
 
 @pytest.mark.parametrize(

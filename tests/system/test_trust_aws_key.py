@@ -81,23 +81,51 @@ def test_a_key_that_may_not_be_used_is_found_out(world: Keyed) -> None:
     assert [one["what"] for one in world.present(**world.options)["changes"]] == ["key_policy"]
 
 
-def test_a_key_that_may_be_used_directly_is_found_out(world: Keyed) -> None:
-    world.present(**world.options)
-    role = {"AWS": f"arn:aws:iam::{BUCKET_ACCOUNT}:role/{world.name}"}
-    world.put_key_policy(*world.key_policy(), allow("kms:*", Principal=role, Sid="Careless"))
-    assert failed_lines(world.run(**world.options)) == ["key_outside_s3_refused"]
+@pytest.mark.parametrize(
+    ("permissions", "may", "lines"),
+    [
+        ("writer", "kms:*", ["key_outside_s3_refused", "key_decrypt_outside_s3_refused"]),
+        ("writer", "kms:Decrypt", ["key_decrypt_outside_s3_refused"]),
+        ("reader", "kms:Decrypt", ["key_decrypt_outside_s3_refused"]),
+        ("pruner", "kms:Decrypt", ["key_decrypt_outside_s3_refused"]),
+    ],
+)
+def test_a_key_that_may_be_used_directly_is_found_out(
+    world: Keyed, permissions: str, may: str, lines: list[str]
+) -> None:
+    """Who is named in the bucket's policy may have more permissions of their own."""
+    options: Tree = {**world.options, "method": "bucket_policy", "permissions": permissions}
+    everything = document(allow(["iam:*", "kms:*"]))
+    world.theirs.put_user_policy(UserName=world.user, PolicyName="all", PolicyDocument=everything)
+    seen = verdicts(world.present(**options))
+    assert {seen[line] for line in lines} == {"passed"}
+    careless = allow(may, Principal={"AWS": world.principal}, Sid="Careless")
+    world.put_key_policy(*world.key_policy(), careless)
+    assert failed_lines(world.run(**options)) == lines
     assert world.key_policy()[-1]["Sid"] == "Careless"
 
 
-def test_who_may_decrypt_outside_s3_is_no_success(world: Keyed) -> None:
-    """That the text is none comes before, or after the permission: nobody can tell. But it is not taken for a refusal."""
-    reader: Tree = {**world.options, "permissions": "reader"}
-    line = "key_decrypt_outside_s3_refused"
-    assert verdicts(world.present(**reader))[line] == "passed"
+def test_a_role_s_denial_stands_against_a_careless_policy(world: Keyed) -> None:
+    world.present(**world.options)
     role = {"AWS": f"arn:aws:iam::{BUCKET_ACCOUNT}:role/{world.name}"}
-    world.put_key_policy(*world.key_policy(), allow("kms:Decrypt", Principal=role, Sid="Careless"))
-    assert verdicts(world.present(**reader))[line] == "unknown"
-    assert failed_lines(world.run(**reader, verify_required=[line])) == [line]
+    world.put_key_policy(*world.key_policy(), allow("kms:*", Principal=role, Sid="Careless"))
+    assert set(verdicts(world.present(**world.options)).values()) == {"passed"}
+
+
+def test_who_may_decrypt_outside_s3_is_no_success_without_a_text_that_was_encrypted(world: Keyed) -> None:
+    """That the text is none comes before, or after the permission: nobody can tell. But it is not taken for a refusal."""
+    admin: Tree = {"location_account": world.administrator()}
+    options: Tree = {**world.options, "method": "bucket_policy", "permissions": "reader", **admin}
+    everything = document(allow(["iam:*", "kms:*"]))
+    world.theirs.put_user_policy(UserName=world.user, PolicyName="all", PolicyDocument=everything)
+    line = "key_decrypt_outside_s3_refused"
+    assert verdicts(world.present(**options))[line] == "passed"
+    world.put_key_policy(*world.key_policy(), allow("kms:Decrypt", Principal={"AWS": world.principal}, Sid="Careless"))
+    made = world.present(**options)
+    assert verdicts(made)[line] == "unknown"
+    (found,) = [one for one in made["checks"] if one["id"] == line]
+    assert "kms:Encrypt" in found["seen"]
+    assert failed_lines(world.run(**options, verify_required=[line])) == [line]
 
 
 def test_several_trusts_and_others_share_a_key(world: Keyed) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from support.aws import allow, document
+from support.aws import allow, document, trust
 from support.trust_aws import Tree, World, changes, failed_lines, verdicts
 from testbed import MiniStack
 from testbed.ministack import BUCKET_ACCOUNT, WORKLOAD_ACCOUNT
@@ -46,7 +46,14 @@ class Pods(World):
         self.options: Tree = {
             "principals": None,
             "pod_identities": [{"cluster": self.cluster, "namespace": "stowage", "name": "backup"}],
-            "cluster_account": {"account": WORKLOAD_ACCOUNT, "auth": self.auth(keys), "role": self.role},
+            "cluster_account": {
+                "account": WORKLOAD_ACCOUNT,
+                "auth": self.auth(keys),
+                "role": self.role,
+                "control_role_arn": aws.role(
+                    WORKLOAD_ACCOUNT, f"{self.name}-control", trust({"AWS": WORKLOAD_ACCOUNT})
+                ),
+            },
         }
         self.role_arn = f"arn:aws:iam::{WORKLOAD_ACCOUNT}:role/{self.role}"
 
@@ -186,6 +193,14 @@ def test_who_may_not_take_roles_over_shows_nothing(world: Pods) -> None:
     options = {**world.options, "cluster_account": {**world.options["cluster_account"], "auth": world.auth(keys)}}
     seen = verdicts(world.present(**options))
     assert [seen[line] for line in BY_HAND] == ["unknown", "unknown"]
+
+
+def test_what_is_refused_in_another_account_needs_a_role_that_shows_it(world: Pods) -> None:
+    """Within an account AWS says that it was the role's trust policy, to another account it does not."""
+    options = copy.deepcopy(world.options)
+    del options["cluster_account"]["control_role_arn"]
+    seen = verdicts(world.present(**options))
+    assert [seen[line] for line in BY_HAND] == ["passed", "unknown"]
 
 
 def test_a_role_of_pods_that_is_there_is_shared(world: Pods) -> None:

@@ -23,6 +23,10 @@ what is inside):
   server-side encryption with AWS KMS keys". ministack asks neither.
 - A grant of a key lets its principal use the key as a statement of the key's policy would, as KMS documents under "Grants in AWS
   KMS". ministack keeps grants, and asks nothing of them. One with constraints lets nobody in here.
+- A key of another account is found by its ARN, and its policy asked, as KMS documents under "Allowing users in other accounts to use a
+  KMS key". ministack knows no key but those of the caller's account.
+- Whoever is refused a role of their own account is told that it was its trust policy, as IAM documents under "Troubleshoot access
+  denied error messages". To another account AWS says no more than ministack does.
 - A cluster of EKS whose tags `testbed:server`, `testbed:authority` and `testbed:secret` are set is one that runs elsewhere: EKS
   says so of it, and that secret opens the webhook by which its apiserver has tokens checked. ministack starts one in a container.
 - Nothing but the given ports is opened (as root, ministack opens 443 too).
@@ -214,6 +218,38 @@ def heed_grants() -> None:
     kms.key_policy_for_arn = with_grants
 
 
+def find_keys_of_other_accounts() -> None:
+    """A key's ARN says whose it is."""
+    kms, responses = part("services.kms"), part("core.responses")
+
+    def at_home(original: Any) -> Any:
+        def found(key: str) -> Any:
+            arn = re.fullmatch(r"arn:aws:kms:([^:]+):(\d{12}):key/.+", str(key))
+            if arn is None or arn[2] == responses.get_account_id():
+                return original(key)
+            with responses.request_scope(arn[2], arn[1]):
+                return original(key)
+
+        return found
+
+    kms._resolve_key, kms.key_policy_for_arn = at_home(kms._resolve_key), at_home(kms.key_policy_for_arn)
+
+
+def name_trust_policies() -> None:
+    """A refusal within an account says whose it was."""
+    sts = part("services.sts")
+    original = sts._error
+
+    def error(status: int, code: str, message: str, *rest: Any, **more: Any) -> Any:
+        start = r"User: arn:[^:]+:(?:iam|sts)::(\d+):\S+ is not authorized to perform: (sts:\w+) on resource: "
+        found = re.fullmatch(start + r"arn:[^:]+:iam::(\d+):role/\S+", message)
+        within = found and found[1] == found[3]
+        words = f"{message} because no role trust policy allows the {found[2]} action" if found and within else message
+        return original(status, code, words, *rest, **more)
+
+    sts._error = error
+
+
 def know_clusters_elsewhere() -> None:
     """EKS describes clusters as their tags say."""
     eks = part("services.eks")
@@ -272,6 +308,8 @@ def main(packages: str, session_seconds: int, plain_port: int) -> None:
     say_what_it_stands_for()
     heed_key_policies()
     heed_grants()
+    find_keys_of_other_accounts()
+    name_trust_policies()
     know_clusters_elsewhere()
     open_no_other_port(plain_port)
     if session_seconds:

@@ -217,6 +217,10 @@ _TOKEN: t.Final = re.compile(
     r"token|jwt|audience|signature|signing|verif|claim|client ?id|given policies", re.IGNORECASE
 )
 _PERFORM: t.Final = re.compile(r"not authorized to perform:? ([a-z0-9-]{1,30}:[A-Za-z0-9]{1,60})\b")
+_OWN_SIDE: t.Final = re.compile(
+    r"\b(identity-based policy|service control policy|sessions? policy|permissions boundary)\b"
+)
+_ITS_SIDE: t.Final = re.compile(r"\b(role trust policy|resource-based policy)\b")
 _LATE: t.Final = re.compile(r"signature (expired|not yet current)|request has expired", re.IGNORECASE)
 
 
@@ -274,11 +278,12 @@ def _of_answer(response: t.Any, what: str, region: str) -> Failure:
     return Failure(ours, message, hint, code or str(status), status, transient, doubt, *_denied(ours, answer.text))
 
 
-def _denied(code: str, text: str) -> tuple[str, bool]:
+def _denied(code: str, text: str) -> tuple[str, bool, bool]:
     """The action that AWS says was denied ("… is not authorized to perform: s3:PutObject on resource: …"), and whether it says that
-    the caller's own policies do not allow it (IAM's user guide, "Troubleshoot access denied error messages")."""
+    it was the caller's own policies, or that of the role or resource. It names one kind of policy that did not allow it, also where
+    several did not, and to another account mostly none (IAM's user guide, "Troubleshoot access denied error messages")."""
     found = _PERFORM.search(text) if code == "permission_denied" else None
-    return (found[1], "no identity-based policy allows" in text) if found else ("", False)
+    return (found[1], bool(_OWN_SIDE.search(text)), bool(_ITS_SIDE.search(text))) if found else ("", False, False)
 
 
 def _by_text(answer: _Answer, region: str) -> tuple[str, str, str] | None:

@@ -204,6 +204,12 @@ class RolePart:
         where = {"account": wanted.account, "partition": wanted.partition}
         return providers.unused(self._iam, found.keys() - {*but, *strangers}, found, MARK, **where, role=wanted.name)
 
+    @property
+    def permissions(self) -> dict[str, t.Any] | None:
+        """What the role may do by the policy of ours, as it is there; ``None`` if there is none, or the role is somebody else's."""
+        role = self.found.role
+        return role.inline.get(INLINE) if role and role.tags.get(MARK) == self._wanted.bucket else None
+
     def plan_leftover(self) -> list[Change]:
         """What is deleted of ours where the role is not wanted any more. One of somebody else's does not matter then."""
         role = self.found.role

@@ -51,7 +51,7 @@ ARGUMENTS: t.Final[ArgumentSpec] = {
     "permissions_boundary": _TEXT,
     "tags": {"type": "dict"},
     "location_account": {"type": "dict", "required": True, "options": _AUTH},
-    "cluster_account": {"type": "dict", "options": {**_AUTH, "role": _TEXT, "user": _TEXT}},
+    "cluster_account": {"type": "dict", "options": {**_AUTH, "role": _TEXT, "user": _TEXT, "control_role_arn": _TEXT}},
     "controller_account": {"type": "dict", "options": _AUTH},
     "secret_path": {"type": "path", "no_log": False},
     "rotate": {"type": "bool", "default": False},

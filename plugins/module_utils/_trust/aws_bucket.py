@@ -182,6 +182,11 @@ class BucketPart:
         self._party = other.inline_of(*wanted.holder, wanted.policy_name) if named and wanted.holder and other else None
 
     @property
+    def party(self) -> dict[str, t.Any] | None:
+        """The permissions of ours that the other account's role or user has; ``None`` if it has none, or is not ours to look at."""
+        return self._party
+
+    @property
     def strangers(self) -> list[t.Any]:
         """Statements of others beside ours."""
         return documents.not_of_trust(self._there, self._wanted.trust) if self._wanted.statements else []

@@ -195,7 +195,8 @@ def failure(operation: str, error: Exception, prefix: str = "iam") -> LocationEr
     :param prefix: of the service's actions.
     """
     found = classify(error, f"Asking AWS to {operation.replace('_', ' ')}")
-    if found.code == "permission_denied" and not found.hint:
+    # What KMS refuses is not always what a bucket needs of a key.
+    if found.code == "permission_denied" and (not found.hint or prefix == "kms"):
         action = "".join(part.capitalize() for part in operation.split("_")).replace("OpenIdConnect", "OpenIDConnect")
         found = dataclasses.replace(found, hint=f"Allow {prefix}:{action} (and look for an explicit deny).")
     if found.code in {"key_not_found", "key_exists"}:

@@ -130,11 +130,15 @@ def plan(wanted: KeyWanted, there: dict[str, t.Any]) -> list[Change]:
 
 
 class KeyPart:
-    """The key's part of a trust."""
+    """The key's part of a trust.
 
-    def __init__(self, kms: KmsApi, wanted: KeyWanted) -> None:
+    :param former: whether options named the key before, and do not any more.
+    """
+
+    def __init__(self, kms: KmsApi, wanted: KeyWanted, *, former: bool = False) -> None:
         self._kms = kms
         self._wanted = wanted
+        self.former = former
         self._error: LocationError | None = None
         self._there = self._policy()
 
@@ -142,6 +146,16 @@ class KeyPart:
     def strangers(self) -> list[t.Any]:
         """Statements of others beside ours."""
         return documents.not_of_trust(self._there, self._wanted.trust) if self._wanted.statement else []
+
+    @property
+    def doubt(self) -> str:
+        """What is not known of the policy of a former key, for whoever runs the task; empty if nothing is to be said."""
+        if self._error is None or not self.former or self._error.failure.store_code in self._kms.absent:
+            return ""
+        return (
+            f"Whether a statement of this trust stays in the policy of {self._wanted.arn}, which was used before, is not known: "
+            f"{self._error.message} {self._error.hint}"
+        )
 
     def plan(self) -> list[Change]:
         """See :class:`~.aws_parts.Part`."""
@@ -158,7 +172,7 @@ class KeyPart:
 
     def request(self, change: Change) -> Request | None:
         """See :class:`~.aws_parts.Part`. What others wrote in the meantime is kept."""
-        if change.what != "key_policy":
+        if change.what != "key_policy" or change.name != self._wanted.arn:
             return None
         mine = documents.of_trust(change.after, self._wanted.trust)
         after = documents.placed(self._kms.policy(self._wanted.arn), self._wanted.trust, mine)

@@ -25,6 +25,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_tria
     S3Session,
     Session,
     assume_trials,
+    only_found_out,
     other_trial,
     pod_trials,
     token_trial,
@@ -49,6 +50,10 @@ _TLS: t.Final = (
 _KEY: t.Final = "Set key_policy or key_grant, or let the key's policy name the role, or allow the account to decide by IAM policies."
 _DIRECT: t.Final = (
     "Look for a policy that lets the caller use the key without kms:ViaService, or a grant that no policy narrows so."
+)
+_TEXT: t.Final = b"stowage-trust-check"
+_NOT_ENCRYPTED: t.Final = (
+    "Only what was encrypted with the key can tell, for which location_account would need kms:Encrypt."
 )
 _VERSIONS: t.Final = "Look for the statement of guard_rails.keep_versions in the bucket's policy."
 
@@ -129,8 +134,15 @@ class Proof:
         caller = self._caller(self._parties.keys("cluster_account"))
         if caller.is_role(pods.role_arn):
             return []
-        first = other_trial("administrator", caller, pods.role_arn, "", tags=pods.pods[0].tags)
-        target = other_trial("administrator", caller, pods.target_arn, "", tags=pods.pods[0].tags)
+        tried = functools.partial(
+            other_trial,
+            "administrator",
+            caller,
+            external_id="",
+            tags=pods.pods[0].tags,
+            control_role=str((self._task.params["cluster_account"] or {}).get("control_role_arn") or ""),
+        )
+        first, target = tried(pods.role_arn), tried(pods.target_arn)
         return [
             dataclasses.replace(
                 first, id="pod_role_by_hand_refused", what="sts:AssumeRole of the role of pods, by hand"
@@ -172,8 +184,11 @@ class Proof:
                 elsewhere = self._open(keys, settings=self._elsewhere(str(one["control_bucket"])))
                 control = functools.partial(elsewhere.may, "list", "")
             for folder in self._request.folders:
-                trials.append(refused(f"as_{name}_list_refused", them, "list", folder, control))
-                trials.append(refused(f"as_{name}_create_refused", them, "create", folder + "backups/{0}/x", control))
+                tried = [
+                    refused(f"as_{name}_list_refused", them, "list", folder, control),
+                    refused(f"as_{name}_create_refused", them, "create", folder + "backups/{0}/x", control),
+                ]
+                trials += tried if one["control_bucket"] else map(only_found_out, tried)
         return trials
 
     # what they can do then
@@ -242,10 +257,25 @@ class Proof:
                 )
                 for id_, action, use_key in (
                     ("key_outside_s3_refused", "kms:GenerateDataKey", _use_key),
-                    ("key_decrypt_outside_s3_refused", "kms:Decrypt", _decrypt),
+                    (
+                        "key_decrypt_outside_s3_refused",
+                        "kms:Decrypt",
+                        functools.partial(_decrypt, lambda: self._encrypted),
+                    ),
                 )
             ),
         ]
+
+    @functools.cached_property
+    def _encrypted(self) -> bytes:
+        """A known text, encrypted with the key by who administers the bucket; empty if they may not."""
+        arn = str(self._task.params["kms_key_arn"])
+        region, endpoint = arn.split(":")[3], str(self._task.params["kms_endpoint"] or "")
+        try:
+            kms = service("kms", self._parties.keys("location_account"), region, endpoint, self._verify)
+            return bytes(kms.encrypt(KeyId=arn, Plaintext=_TEXT)["CiphertextBlob"])
+        except Exception:  # noqa: BLE001 - whatever botocore raises
+            return b""
 
     def _at_rails(self) -> list[Trial]:
         """Who administers the bucket is denied to delete versions, too; others would be refused without the guard rail."""
@@ -289,10 +319,14 @@ def _use_key(arn: str, kms: t.Any) -> Seen:
     return _asked_of_key(kms, "generate_data_key", KeyId=arn, KeySpec="AES_256")
 
 
-def _decrypt(arn: str, kms: t.Any) -> Seen:
-    """Asks for nothing to be decrypted. Who may is told that it is nothing, and who may not may be told so, too."""
-    seen = _asked_of_key(kms, "decrypt", KeyId=arn, CiphertextBlob=b"stowage-trust-check")
-    return never(seen.words) if seen.answer is Answer.UNDECIDED else seen
+def _decrypt(encrypted: t.Callable[[], bytes], arn: str, kms: t.Any) -> Seen:
+    """Asks whether a text would be decrypted, without getting it.
+
+    :param encrypted: the text, by the key. Of what is not, who may is told that it is nothing, and who may not may be told so, too.
+    """
+    text = encrypted()
+    seen = _asked_of_key(kms, "decrypt", KeyId=arn, CiphertextBlob=text or _TEXT)
+    return never(f"{seen.words} {_NOT_ENCRYPTED}") if seen.answer is Answer.UNDECIDED and not text else seen
 
 
 def _asked_of_key(kms: t.Any, operation: str, **parameters: t.Any) -> Seen:

@@ -103,8 +103,9 @@ def _grants(wants: Wants) -> list[str]:
     ]
     return [
         (
-            "Grants of the key. They allow its use outside S3 as well, which the permissions above deny. The second command lists them, and "
-            "`aws kms revoke-grant` takes one back."
+            "Grants of the key, to be made when the permissions are there: they allow its use outside S3 as well, which the permissions deny. The "
+            "last command lists them, and `aws kms revoke-grant` takes one back. Those of a key that was used before are taken back "
+            "before permissions change."
         ),
         _commands(*made, f"aws kms list-grants {key}"),
     ]

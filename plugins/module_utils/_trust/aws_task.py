@@ -18,9 +18,9 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Ta
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_documents as documents
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_bucket import BucketApi, BucketPart
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_grants import GrantsPart
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_grants import GrantsPart, GrantsWanted
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_iam import IamApi, service
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_key import KeyPart, KmsApi
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_key import KeyPart, KeyWanted, KmsApi
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_keys import UserKeys, retires
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_parties import Parties
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_parts import Part, apply
@@ -64,8 +64,10 @@ class AwsTrust:
         iam = IamApi(self._parties.keys("location_account"), *self._where("iam_endpoint"))
         there = iam.role(request.name)
         wanted = self._wants(self._external_id(documents.external_id_of(there.trust) if there else ""))
-        role = self._role(iam, wanted)
-        parts = _Parts(wanted, role, self._bucket(wanted), self._pods(wanted), self._key(wanted, role))
+        role, bucket = self._role(iam, wanted), self._bucket(wanted)
+        parts = _Parts(wanted, role, bucket, self._pods(wanted), self._keys(wanted, role, bucket))
+        for doubt in parts.doubts():
+            task.warn(doubt)
         keys = self._user_keys(wanted)
         if request.absent:
             return self._removed(parts, keys)
@@ -168,12 +170,21 @@ class AwsTrust:
     def _user_keys(self, wanted: Wants) -> UserKeys | None:
         return UserKeys(self._other(), wanted.keys) if wanted.keys else None
 
-    def _key(self, wanted: Wants, role: aws.RolePart) -> tuple[KeyPart, GrantsPart] | None:
-        if wanted.key is None or wanted.grants is None:
-            return None
-        where = self._where("kms_endpoint", wanted.key.arn.split(":")[3])
-        kms = KmsApi(service("kms", self._parties.keys("location_account"), *where))
-        return KeyPart(kms, wanted.key), GrantsPart(kms, wanted.grants, role.found.role)
+    def _keys(self, wanted: Wants, role: aws.RolePart, bucket: BucketPart) -> list[tuple[KeyPart, GrantsPart]]:
+        """The key that the options name, and those of before that permissions of ours still name: nothing of ours stays there."""
+        trust, account = wanted.role.role_arn, wanted.role.account
+        wished = [(wanted.key, wanted.grants)] if wanted.key and wanted.grants else []
+        named = documents.keys_named([role.permissions, bucket.party], account)
+        former = sorted(named.keys() - {key.arn for key, _grants in wished})
+        wished += [(KeyWanted(trust, arn, wanted.role.partition, None), GrantsWanted(trust, arn)) for arn in former]
+        parts = []
+        for key, grants in wished:
+            where = self._where("kms_endpoint", key.arn.split(":")[3])
+            kms = KmsApi(service("kms", self._parties.keys("location_account"), *where))
+            expected = named.get(key.arn, False)
+            part = GrantsPart(kms, grants, role.found.role, expected=expected)
+            parts.append((KeyPart(kms, key, former=key.arn in former), part))
+        return parts
 
     def _auth(self, wanted: Wants) -> dict[str, str]:
         if not wanted.by_role:
@@ -198,38 +209,51 @@ class _Parts:
         role: aws.RolePart,
         bucket: BucketPart,
         pods: PodsPart | None,
-        key: tuple[KeyPart, GrantsPart] | None,
+        keys: list[tuple[KeyPart, GrantsPart]],
     ) -> None:
         self._wanted = wanted
         self.role = role
         self._bucket = bucket
         self._pods = pods
-        self._key = key or ()
+        self._keys = [key for key, _grants in keys]
+        self._grants = [grants for _key, grants in keys]
 
     @functools.cached_property
     def all(self) -> list[Part]:
         """Those that there are."""
-        return [part for part in (self.role, self._bucket, self._pods, *self._key) if part is not None]
+        found = (self.role, self._bucket, self._pods, *self._keys, *self._grants)
+        return [part for part in found if part is not None]
 
     def strangers(self) -> list[t.Any]:
         """Statements of others, and names of policies in the role."""
         role = self.role.found.role if self._wanted.by_role else None
         found = [*documents.foreign(role.trust), *(sorted(role.inline.keys() - {aws.INLINE}))] if role else []
-        return [*found, *self._bucket.strangers, *(self._key[0].strangers if self._key else [])]
+        return [*found, *self._bucket.strangers, *(one for key in self._keys for one in key.strangers)]
+
+    def doubts(self) -> list[str]:
+        """What could not be looked at, and is not known to matter."""
+        found = [*(part.doubt for part in self._grants), *(part.doubt for part in self._keys)]
+        return [doubt for doubt in found if doubt]
 
     def plan(self) -> list[Change]:
-        """What names a role comes after the role, but for what says where pods get it."""
-        changes = self._pods.plan() if self._pods else []
+        """What names a role comes after the role, but for what says where pods get it. Permissions hold what grants allow outside S3,
+        and name the keys, so they change after what is at keys of before is gone, and before anything is at others."""
+        grants = [part.look() for part in self._grants]
+        changes = [change for one in grants for change in one.dropped]
+        changes += [change for part in self._keys if part.former for change in part.plan()]
+        changes += self._pods.plan() if self._pods else []
         changes += self.role.plan() if self._wanted.by_role else []
-        changes += [change for part in self._key for change in part.plan()]
         changes += self._bucket.plan()
+        changes += [change for part in self._keys if not part.former for change in part.plan()]
+        changes += [change for one in grants for change in one.given]
         return changes if self._wanted.by_role else changes + self.role.plan_leftover()
 
     def plan_removal(self) -> list[Change]:
         """The other way around."""
-        changes = self._pods.plan_removal() if self._pods else []
+        changes = [change for part in self._grants for change in part.plan_removal()]
+        changes += [change for part in self._keys for change in part.plan_removal()]
+        changes += self._pods.plan_removal() if self._pods else []
         changes += self._bucket.plan_removal()
-        changes += [change for part in self._key for change in part.plan_removal()]
         changes += self.role.plan_removal() if self._wanted.by_role else self.role.plan_leftover()
         return changes + (self._pods.plan_role_removal() if self._pods else [])
 

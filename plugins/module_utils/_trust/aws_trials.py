@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 import typing as t
@@ -22,6 +23,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets imp
 SHORTEST: t.Final = 900
 _SESSION: t.Final = re.compile(r"arn:([a-z-]+):sts::([0-9]{12}):assumed-role/([^/]+)/.+")
 _OWN_SIDE: t.Final = "The caller's own policies do not allow it"
+_ITS_SIDE: t.Final = "What it was asked of refused it"
 _REFUSED: t.Final = frozenset({"permission_denied", "credentials_invalid"})
 _TRUST: t.Final = "Look for a statement in the role's trust policy that lets others in, or leaves the external id out."
 
@@ -168,11 +170,24 @@ def other_trial(
 ) -> Trial:
     """The line about somebody else, who knows the external id, and which tags a session must have.
 
-    :param control_role: ARN of a role that this one may take over, which shows that it is not refused everything.
+    :param control_role: ARN of a role that this one may take over, which shows that its own account lets it. That AWS knows who it is
+        shows no such thing: without the role, a refusal counts only if AWS says that it was the role's.
     """
-    attempt = functools.partial(_by_the_role, caller.assume, role_arn, external_id, tags=tags)
+    seen_by = _by_the_role if control_role else _by_the_role_in_words
+    attempt = functools.partial(seen_by, caller.assume, role_arn, external_id, tags=tags)
     control = functools.partial(_only_seen, caller.assume, control_role) if control_role else caller.known
     return Trial(f"as_{name}_assume_refused", "refused", f"sts:AssumeRole by {name}", attempt, control, _TRUST)
+
+
+def only_found_out(trial: Trial) -> Trial:
+    """A line at the bucket by somebody of whom nothing shows that their own account lets them use any: that they get in is found out,
+    that they do not shows nothing."""
+
+    def attempt() -> Seen:
+        seen = trial.attempt()
+        return never(f"{seen.words} {_WHICH_ACCOUNT}") if seen.answer is Answer.REFUSED else seen
+
+    return dataclasses.replace(trial, attempt=attempt)
 
 
 def pod_trials(
@@ -216,6 +231,8 @@ def token_trial(
     return Trial(f"token_{name}_{expected}", expected, what, functools.partial(_only_seen, ask), control, _TRUST)
 
 
+_WHICH_SIDE: t.Final = "Whether the role did, or the caller's own account, is not said: name a role that the caller may take over as control_role_arn."
+_WHICH_ACCOUNT: t.Final = "Whether the bucket did, or the caller's own account, is not said: name a bucket that the caller may list as control_bucket."
 _SIDES: t.Final = "Check the role's trust policy, and that the caller may sts:AssumeRole on the role in its own account (holder gives that)."
 
 
@@ -234,6 +251,14 @@ def _by_the_role(ask: Ask, *arguments: str, **more: t.Any) -> Seen:
     return never(f"{seen.words} The role's trust policy was not asked.") if seen.words.startswith(_OWN_SIDE) else seen
 
 
+def _by_the_role_in_words(ask: Ask, *arguments: str, **more: t.Any) -> Seen:
+    """The same where nothing shows that their own account lets them come, but what AWS says."""
+    seen = _by_the_role(ask, *arguments, **more)
+    if seen.answer is not Answer.REFUSED or seen.words.startswith(_ITS_SIDE):
+        return seen
+    return never(f"{seen.words} {_WHICH_SIDE}")
+
+
 def _not(external_id: str) -> str:
     """Another external id, of a length that AWS takes."""
     return f"{external_id[:1000]}-not"
@@ -244,6 +269,6 @@ def told(error: LocationError) -> Seen:
     found = error.failure
     # Of a proxy's page, the SDK knows the status only; keys and tokens that have expired are refused whatever the rules are.
     if found.code in _REFUSED and found.store_code != str(found.status):
-        who = _OWN_SIDE if found.own_side else "It was refused"
+        who = _OWN_SIDE if found.own_side else _ITS_SIDE if found.its_side else "It was refused"
         return Seen(Answer.REFUSED, f"{who} ({found.store_code or found.code}).")
     return Seen(Answer.UNDECIDED, f"AWS answered something else: {found.message}")

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_client import S3Settings
@@ -31,8 +30,6 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permi
     policy,
     statements,
 )
-
-_KEY_ARN: t.Final = re.compile(r"arn:(aws|aws-cn|aws-us-gov):kms:([a-z0-9-]{5,30}):([0-9]{12}):key/[0-9A-Za-z-]{1,64}")
 
 Params = t.Mapping[str, t.Any]
 
@@ -131,7 +128,8 @@ def wants(params: Params, request: Request, settings: S3Settings, parties: Parti
     use = _key_use(given)
     permissions = statements(request.grants, settings.bucket, request.location["prefix"], partition=where)
     arn = given.role_arn
-    role = _role(given, trusted, [*permissions, *use])
+    # The role is ours, so the denial is there whatever the options say: a grant that was lost track of is held by it, too.
+    role = _role(given, trusted, [*permissions, *use, documents.key_denial("*", settings.region)])
     granted = () if by_role else aws_bucket.grant_statements(arn, permissions, trusted, where)
     return Wants(
         by_role=by_role,
@@ -145,7 +143,7 @@ def wants(params: Params, request: Request, settings: S3Settings, parties: Parti
             partition=where,
             granted=tuple(granted),
             rails=tuple(aws_bucket.rail_statements(arn, rails, settings.bucket, given.account, where)),
-            party=() if by_role else (*permissions, *use),
+            party=() if by_role else (*permissions, *use, *_denials(given)),
             holder=parties.holder,
         ),
         rails=rails,
@@ -257,7 +255,13 @@ def _key_use(given: _Given) -> list[Statement]:
     if not arn:
         return []
     granted = bool(given.params["key_grant"])
-    return documents.key_statements(arn, given.settings.region, writes=given.request.writes, granted=granted)
+    return [documents.key_use(arn, given.settings.region, writes=given.request.writes, granted=granted)]
+
+
+def _denials(given: _Given) -> list[Statement]:
+    """Of what grants allow outside S3, in permissions of somebody who may need other keys for other things."""
+    granted = bool(given.params["key_grant"])
+    return [documents.key_denial(given.text("kms_key_arn"), given.settings.region)] if granted else []
 
 
 def _is_ours_to_open(given: _Given) -> bool:
@@ -265,8 +269,7 @@ def _is_ours_to_open(given: _Given) -> bool:
 
     :raises StowageError: ``invalid_option`` if it is not, and has to be.
     """
-    found = _KEY_ARN.fullmatch(given.text("kms_key_arn"))
-    here = bool(found and found[3] == given.account)
+    here = documents.key_account(given.text("kms_key_arn")) == given.account
     if not here and (given.params["key_policy"] or given.params["key_grant"]):
         raise unfit("key_policy and key_grant need the kms_key_arn of a key in the account of location_account.")
     return here

@@ -273,3 +273,24 @@ def test_a_store_may_refuse_the_client_certificate(alert: str, expected: str) ->
 )
 def test_the_action_that_was_denied_is_taken_from_the_answer(code: str, message: str, denied: str) -> None:
     assert answer(code, 404 if code == "NoSuchKey" else 403, message).denied == denied
+
+
+@pytest.mark.parametrize(
+    ("why", "own", "its"),
+    [
+        ("because no identity-based policy allows the sts:AssumeRole action", True, False),
+        ("with an explicit deny in an identity-based policy", True, False),
+        ("with an explicit deny in a service control policy", True, False),
+        ("because no permissions boundary allows the sts:AssumeRole action", True, False),
+        ("because no session policy allows the sts:AssumeRole action", True, False),
+        ("because no role trust policy allows the sts:AssumeRole action", False, True),
+        ("because the role trust policy allows the sts:AssumeRole action", False, True),
+        ("with an explicit deny in the role trust policy", False, True),
+        ("because no resource-based policy allows the sts:AssumeRole action", False, True),
+        ("", False, False),
+    ],
+)
+def test_whose_policy_it_was_is_taken_from_the_answer(why: str, own: bool, its: bool) -> None:
+    """As IAM's user guide has it, with a slip of its own."""
+    found = answer("AccessDenied", 403, f"User: u is not authorized to perform: sts:AssumeRole on resource: r {why}")
+    assert (found.own_side, found.its_side) == (own, its)

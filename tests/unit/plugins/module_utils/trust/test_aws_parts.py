@@ -140,7 +140,7 @@ def test_guard_rails_only_deny() -> None:
 
 
 def test_a_key_s_administrators_stay() -> None:
-    (use,) = documents.key_statements("arn", "eu-west-1", writes=True)
+    use = documents.key_use("arn", "eu-west-1", writes=True)
     statement = aws_key.statement_for([TRUST], use, {"StringEquals": {"aws:PrincipalOrgID": "o-a"}})
     assert statement["Condition"]["StringEquals"] == {
         "kms:ViaService": "s3.eu-west-1.amazonaws.com",

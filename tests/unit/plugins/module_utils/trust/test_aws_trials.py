@@ -7,12 +7,14 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure, LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_trials
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial, prove
 
 
 def error(code: str, store_code: str, status: int = 403) -> LocationError:
@@ -31,6 +33,84 @@ def error(code: str, store_code: str, status: int = 403) -> LocationError:
 )
 def test_what_a_failure_shows(code: str, store_code: str, answer: Answer) -> None:
     assert aws_trials.told(error(code, store_code)).answer is answer
+
+
+OWN = "User: u is not authorized to perform: sts:AssumeRole because no identity-based policy allows the sts:AssumeRole action"
+ITS = (
+    "User: u is not authorized to perform: sts:AssumeRole because no role trust policy allows the sts:AssumeRole action"
+)
+BARE = "User: u is not authorized to perform: sts:AssumeRole on resource: r"
+ROLE, CONTROL = "arn:aws:iam::222222222222:role/trust", "arn:aws:iam::333333333333:role/control"
+
+
+class Sts:
+    """Lets a caller take the control role over, if at all, and tells them why not the other one.
+
+    :param why: empty if the other one lets them in.
+    """
+
+    def __init__(self, why: str, *, control: bool = True) -> None:
+        self.why, self.control = why, control
+
+    def get_caller_identity(self) -> None:
+        """Everybody may."""
+
+    def assume_role(self, RoleArn: str, **_more: object) -> dict[str, dict[str, str]]:  # noqa: N803 - as botocore has it
+        why = self.why if RoleArn == ROLE else "" if self.control else BARE
+        if why:
+            error: Any = {
+                "Error": {"Code": "AccessDenied", "Message": why},
+                "ResponseMetadata": {"HTTPStatusCode": 403},
+            }
+            raise ClientError(error, "AssumeRole")
+        return {"Credentials": dict.fromkeys(("AccessKeyId", "SecretAccessKey", "SessionToken"), "x")}
+
+
+class Clock:
+    """Time that does not pass."""
+
+    def now(self) -> float:
+        return 0.0
+
+    def pause(self, seconds: float) -> None:
+        raise AssertionError(f"nothing is worth {seconds} seconds")
+
+
+@pytest.mark.parametrize(
+    ("sts", "control", "verdict"),
+    [
+        (Sts(BARE), "", "unknown"),
+        (Sts(OWN), "", "unknown"),
+        (Sts(ITS), "", "passed"),
+        (Sts(""), "", "failed"),
+        (Sts(BARE), CONTROL, "passed"),
+        (Sts(OWN), CONTROL, "unknown"),
+        (Sts(ITS), CONTROL, "passed"),
+        (Sts(""), CONTROL, "failed"),
+        (Sts(BARE, control=False), CONTROL, "unknown"),
+    ],
+)
+def test_a_stranger_s_refusal_counts_if_their_own_account_lets_them_come(
+    sts: Sts, control: str, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To another account AWS does not say whose policy it was, and that it knows them shows nothing of what they may."""
+    monkeypatch.setattr(aws_trials, "service", lambda *_given: sts)
+    caller = aws_trials.Caller(None, "eu-west-1", "", None)
+    (line,) = prove([aws_trials.other_trial("them", caller, ROLE, "acme", control_role=control)], Clock(), patience=0)
+    assert line.verdict == verdict
+    assert ("name a role that the caller may take over as control_role_arn" in line.seen) == (
+        sts.why == BARE and not control
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [(Answer.REFUSED, "unknown"), (Answer.ALLOWED, "failed"), (Answer.UNDECIDED, "unknown")],
+)
+def test_without_a_control_a_stranger_at_the_bucket_is_only_found_out(answer: Answer, verdict: str) -> None:
+    known = Trial("line", "refused", "", lambda: Seen(answer, "So it was."), lambda: Seen(Answer.ALLOWED, ""))
+    (line,) = prove([aws_trials.only_found_out(known)], Clock(), patience=0)
+    assert (line.verdict, "control_bucket" in line.seen) == (verdict, answer is Answer.REFUSED)
 
 
 def test_what_is_no_token_proves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
