@@ -31,6 +31,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_tria
     told,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_wanted import Wants
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.closed_trials import closed, outside
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial, never
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request import Request
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import policy
@@ -180,15 +181,13 @@ class Proof:
 
     def _at_location(self, me: S3Session, everywhere: S3Session) -> list[Trial]:
         anonymous = self._open(None)
-        closed = self._closed()
+        elsewhere, name = self._closed(), self._request.permissions
         trials: list[Trial] = []
         for number, folder in enumerate(self._request.folders):
-            control = control_of(me, folder)
-            trials += proof(me, self._request.permissions, folder, () if number else closed)
+            others = () if number else elsewhere
+            trials += proof(me, name, folder, others) + closed(me, name, folder, others)
             if self._request.location["prefix"]:
-                outside = "stowage-trust-check/{0}"
-                trials.append(refused("outside_prefix_create_refused", everywhere, "create", outside, control))
-                trials.append(refused("outside_prefix_list_refused", everywhere, "list", "", control))
+                trials += outside(me, everywhere, name, folder)
             trials.append(refused("anonymous_list_refused", anonymous, "list", folder, None))
             document = folder + "backups/{0}/velero-backup.json"
             trials.append(refused("anonymous_read_refused", anonymous, "read", document, None))

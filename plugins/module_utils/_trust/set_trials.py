@@ -60,17 +60,13 @@ def proof(me: Tries, name: PermissionSet, folder: str, others: t.Sequence[str] =
     :param me: the caller who has it, at the location's prefix.
     :param others: clusters that must be closed to the caller.
     """
-    control = control_of(me, folder)
-    # That a request of the same kind is allowed shows that the store tells those that are from those that are not.
-    controls = {
-        operation: functools.partial(me.may, operation, folder + path) for operation, path in _ALLOWED[name].items()
-    }
+    control, controls = control_of(me, folder), controls_of(me, name, folder)
     trials = [
         Trial(
             f"{operation}_allowed",
             "allowed",
             _words(me, operation, folder + path),
-            functools.partial(me.may, operation, folder + path),
+            controls[operation],
             fix="Look for a policy elsewhere that denies it.",
         )
         for operation, path in _ALLOWED[name].items()
@@ -87,6 +83,14 @@ def proof(me: Tries, name: PermissionSet, folder: str, others: t.Sequence[str] =
 def control_of(me: Tries, folder: str) -> t.Callable[[], Seen]:
     """What everybody with a permission set for the folder may do."""
     return functools.partial(me.may, "list", f"{folder}backups/")
+
+
+def controls_of(me: Tries, name: PermissionSet, folder: str) -> dict[Operation, t.Callable[[], Seen]]:
+    """What a permission set allows in the folder, by operation. That a request of the same kind is allowed shows that the store tells
+    those that are from those that are not; where a set allows none, there is :func:`control_of`."""
+    return {
+        operation: functools.partial(me.may, operation, folder + path) for operation, path in _ALLOWED[name].items()
+    }
 
 
 def created_in(name: PermissionSet, folder: str) -> str:
