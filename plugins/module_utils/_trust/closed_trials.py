@@ -19,6 +19,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.set_tria
     control_of,
     controls_of,
     refused,
+    refused_elsewhere,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation, PermissionSet
 
@@ -74,7 +75,7 @@ def closed(me: Tries, name: PermissionSet, folder: str, others: t.Sequence[str] 
     ]
     for other in others:
         trials += [
-            refused(id_, me, operation, path_of(path, other), controls.get(operation, control))
+            refused_elsewhere(id_, me, operation, path_of(path, other), controls.get(operation, control))
             for id_, operation, path in elsewhere_of(name)
         ]
     return trials
@@ -89,6 +90,8 @@ def outside(me: Tries, everywhere: Tries, name: PermissionSet, folder: str) -> l
     """
     control, controls = control_of(me, folder), controls_of(me, name, folder)
     return [
-        refused(f"outside_prefix_{operation}_refused", everywhere, operation, path, controls.get(operation, control))
+        refused_elsewhere(
+            f"outside_prefix_{operation}_refused", everywhere, operation, path, controls.get(operation, control)
+        )
         for operation, path in _OUTSIDE.items()
     ]

@@ -10,10 +10,11 @@ All names in them are random, so that no request is about an object of somebody.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import typing as t
 
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Seen, Trial
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Seen, Trial, never
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation, PermissionSet
 
 NOBODY: t.Final = "stowage-trust-check"
@@ -73,8 +74,9 @@ def proof(me: Tries, name: PermissionSet, folder: str, others: t.Sequence[str] =
     ]
     elsewhere = [("other_cluster_", f"clusters/{other}/", _ELSEWHERE) for other in others]
     for start, where, paths in [("", folder, _REFUSED[name]), *elsewhere]:
+        make = refused_elsewhere if start else refused
         trials += [
-            refused(f"{start}{operation}_refused", me, operation, where + path, controls.get(operation, control))
+            make(f"{start}{operation}_refused", me, operation, where + path, controls.get(operation, control))
             for operation, path in paths.items()
         ]
     return trials
@@ -103,6 +105,18 @@ def refused(id_: str, caller: Tries, operation: Operation, path: str, control: t
     """The line of a request that has to be refused."""
     attempt = functools.partial(caller.may, operation, path)
     return Trial(id_, "refused", _words(caller, operation, path), attempt, control, _NOTHING_MORE)
+
+
+def refused_elsewhere(
+    id_: str, caller: Tries, operation: Operation, path: str, control: t.Callable[[], Seen] | None
+) -> Trial:
+    """The same where the caller may not list either: a refusal that may be about that shows nothing, whatever the control says."""
+
+    def attempt() -> Seen:
+        seen = caller.may(operation, path)
+        return never(seen.words) if seen.vague else seen
+
+    return dataclasses.replace(refused(id_, caller, operation, path, control), attempt=attempt)
 
 
 def _words(caller: Tries, operation: Operation, where: str) -> str:
