@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 import types
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import (
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial, prove
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation
+from support.tables import TESTS
 
 
 class Tries:
@@ -292,3 +294,18 @@ def test_what_must_be_closed_is_granted_to_nobody(name: sets.PermissionSet) -> N
     for operation, path in me.tried:
         open_ = [grant for grant in granted if operation in grant.operations and fnmatch.fnmatchcase(path, grant.path)]
         assert open_ == [], path
+
+
+def test_each_line_of_a_permission_set_is_in_the_documentation() -> None:
+    text = (TESTS.parent / "docs" / "trust" / "README.md").read_text(encoding="utf-8")
+    me = Tries()
+    ids = {
+        trial.id
+        for name in sets.PERMISSION_SETS
+        for trial in (
+            *set_trials.proof(me, name, "clusters/mine/"),
+            *closed_trials.closed(me, name, "clusters/mine/"),
+            *closed_trials.outside(me, me, name, "clusters/mine/"),
+        )
+    }
+    assert set(re.findall(r"`(\w+_(?:allowed|refused))`", text)) == ids
