@@ -115,15 +115,15 @@ def test_a_policy_that_allows_more_is_found_out(world: World, action: str, resou
 def test_what_is_hidden_from_who_may_not_list_shows_nothing(world: World) -> None:
     """The bucket's policy lets everything be read, and AWS says of what is not there that access is denied."""
     hidden = {line for action, _resource, line in MORE if action == "s3:GetObject"} | {"other_cluster_read_refused"}
+    world.theirs.put_user_policy(
+        UserName=world.user, PolicyName="all", PolicyDocument=document(allow(["s3:*", "iam:*"]))
+    )
     trust = world.present(**BY_POLICY)
     assert {line for line, seen in verdicts(trust).items() if seen == "unknown"} == hidden
     assert failed_lines(world.run(**BY_POLICY, verify_required=["outside_prefix_read_refused"])) == [
         "outside_prefix_read_refused"
     ]
     more = allow("s3:GetObject", f"arn:aws:s3:::{world.bucket}/*", Principal={"AWS": world.principal})
-    world.theirs.put_user_policy(
-        UserName=world.user, PolicyName="all", PolicyDocument=document(allow(["s3:*", "iam:*"]))
-    )
     world.put_bucket_policy([*world.bucket_policy(), more])
     found = world.run(**BY_POLICY)
     assert failed_lines(found) == ["read_refused"], "its own folder it may list"
