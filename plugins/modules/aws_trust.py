@@ -16,7 +16,8 @@ author:
 description:
   - Makes a role in the account of the bucket, with one permission set below the location's prefix, that named principals or service
     accounts of clusters may take over; and, if asked to, the permission to do so in the other account.
-  - Then proves it. Who is trusted gets a session and can do with it what it is for, and is refused elsewhere. Without the external
+  - Then proves it. Who is trusted gets a session and can do with it what it is for, and is refused elsewhere - in the folders of other
+    clusters, outside of the prefix, and for what the permission set does not have. Without the external
     id, with another one, and as somebody else the role cannot be taken over. Nobody gets in without credentials. All requests of
     the proof are harmless, also where they are allowed.
   - The role is known as ours by its tag C(stowage-trust), which names the bucket. Statements of others in its trust policy, and policies of others in it,
@@ -482,6 +483,12 @@ trust:
           text would be decrypted. The text is encrypted by O(location_account), which needs C(kms:Encrypt) of the key for it. Without that
           permission the latter line still passes where KMS says that it refuses, and is V(unknown) where KMS only says that there is nothing to
           decrypt, which it tells whoever may.
+        - Those about the permission set are C(list_allowed), C(read_refused) and the like in its own folders, C(document_delete_refused) and
+          C(document_create_refused) for the document by which a backup exists, C(other_cluster_read_refused) and more for archives,
+          documents, metadata, restores and records of other clusters, and C(outside_prefix_list_refused), C(outside_prefix_read_refused),
+          C(outside_prefix_create_refused) and C(outside_prefix_delete_refused) beside the location's prefix.
+        - With O(method=bucket_policy), AWS does not say whether what is read elsewhere is missing or refused. It is tried with objects that
+          O(location_account) sees there, of which nothing is sent, and V(unknown) if there are none.
       returned: always
       type: list
       elements: dict

@@ -383,6 +383,11 @@ trust:
     checks:
       description:
         - The lines of the proof. C(verdict) is V(passed), V(failed), or V(unknown) if it could not be decided.
+        - Those about the permission set are C(list_allowed), C(read_refused) and the like in its own folders, C(document_delete_refused) and
+          C(document_create_refused) for the document by which a backup exists, C(other_cluster_read_refused) and more for archives,
+          documents, metadata, restores and records of other clusters, and C(outside_prefix_list_refused), C(outside_prefix_read_refused),
+          C(outside_prefix_create_refused) and C(outside_prefix_delete_refused) beside the location's prefix.
+        - Those of a SAS begin with C(sas_).
       returned: always
       type: list
       elements: dict

@@ -16,6 +16,20 @@ from testbed.ministack import BUCKET_ACCOUNT, ROOT_SECRET, WORKLOAD_ACCOUNT
 
 PREFIX = "fleet"
 Tree = dict[str, Any]
+MORE = [
+    ("s3:GetObject", "{bucket}/fleet/clusters/*/velero-backup.json", "other_cluster_document_read_refused"),
+    ("s3:GetObject", "{bucket}/fleet/clusters/*/stowage-manifest.json", "other_cluster_manifest_read_refused"),
+    ("s3:GetObject", "{bucket}/fleet/clusters/*/metadata/*", "other_cluster_metadata_read_refused"),
+    ("s3:PutObject", "{bucket}/fleet/clusters/*/metadata/*", "other_cluster_metadata_create_refused"),
+    ("s3:GetObject", "{bucket}/fleet/clusters/*/restores/*", "other_cluster_restore_read_refused"),
+    ("s3:PutObject", "{bucket}/fleet/clusters/*/restores/*", "other_cluster_restore_create_refused"),
+    ("s3:GetObject", "{bucket}/fleet/workspaces/*", "other_cluster_record_read_refused"),
+    ("s3:PutObject", "{bucket}/fleet/workspaces/*", "other_cluster_record_create_refused"),
+    ("s3:DeleteObject", "{bucket}/*/velero-backup.json", "document_delete_refused"),
+    ("s3:GetObject", "{bucket}/stowage-*", "outside_prefix_read_refused"),
+    ("s3:DeleteObject", "{bucket}/stowage-*", "outside_prefix_delete_refused"),
+]
+"""What a writer is given by hand, and the line that has to see it."""
 
 
 class World:
@@ -83,6 +97,21 @@ class World:
         """Who administers the bucket's account. The emulator holds a root to no policy, so it is a user."""
         keys = self.aws.user(BUCKET_ACCOUNT, f"{self.user}-admin", document(allow(["iam:*", "s3:*", "kms:*"])))
         return {"account": BUCKET_ACCOUNT, "auth": self.auth(keys)}
+
+    def fill(self) -> list[str]:
+        """Objects of another cluster and beside the location, and their keys: AWS tells who may not list nothing of what is not there."""
+        within = [
+            "clusters/prod-10/backups/b/b.tar.gz",
+            "clusters/prod-10/backups/b/stowage-manifest.json",
+            "clusters/prod-10/backups/b/velero-backup.json",
+            "clusters/prod-10/metadata/stowage/x.json",
+            "clusters/prod-10/restores/r/stowage-restore.json",
+            "workspaces/w/runs/r/prod-10/1.json",
+        ]
+        keys = [*(f"{PREFIX}/{one}" for one in within), "stowage-else/x"]
+        for key in keys:
+            self.aws.client().put_object(Bucket=self.bucket, Key=key, Body=b"x")
+        return keys
 
     def bucket_policy(self) -> list[Tree]:
         """The statements of the bucket's policy."""

@@ -95,6 +95,29 @@ def test_a_bucket_policy_sees_who_comes_from_another_account(
 
 
 @pytest.mark.parametrize(
+    ("key", "prefix", "expected"),
+    [
+        ("there", "", ""),
+        ("not-there", "", "AccessDenied"),
+        ("not-there", "not", "NoSuchKey"),
+        ("not-there", "x", "AccessDenied"),
+    ],
+)
+def test_what_is_not_there_is_hidden_from_who_may_not_list(
+    ministack: MiniStack, session: Session, key: str, prefix: str, expected: str
+) -> None:
+    bucket = ministack.create_bucket(unique("hidden"))
+    ministack.client().put_object(Bucket=bucket, Key="there", Body=b"x")
+    who = {"Principal": {"AWS": session.arn}}
+    statements = [allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*", **who)]
+    if prefix:
+        condition = {"StringLike": {"s3:prefix": f"{prefix}*"}}
+        statements.append(allow("s3:ListBucket", f"arn:aws:s3:::{bucket}", Condition=condition, **who))
+    ministack.client().put_bucket_policy(Bucket=bucket, Policy=document(*statements))
+    assert code_of(lambda: session.client.get_object(Bucket=bucket, Key=key)) == expected
+
+
+@pytest.mark.parametrize(
     ("condition", "external_id", "expected"),
     [
         ({}, None, ""),

@@ -7,6 +7,7 @@ somebody does who should not."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 
 from support import modules
 from support.aws import allow, document, trust
-from support.trust_aws import Tree, World, changes, failed_lines, verdicts
+from support.trust_aws import MORE, PREFIX, Tree, World, changes, failed_lines, verdicts
 from testbed import MiniStack
 from testbed.cluster import Cluster
 from testbed.controlplane import ISSUER
@@ -132,10 +133,11 @@ def test_whom_their_own_account_refuses_shows_nothing(world: World) -> None:
         ("s3:DeleteObject", "{bucket}/fleet/clusters/prod-1/*", "delete_refused"),
         ("s3:PutObject", "{bucket}/*", "outside_prefix_create_refused"),
         ("s3:ListBucket", "{bucket}", "other_cluster_list_refused"),
+        *MORE,
     ],
 )
 def test_a_role_that_may_do_more_is_found_out(world: World, action: str, resource: str, line: str) -> None:
-    world.present()
+    assert verdicts(world.present())[line] == "passed"
     more = document(allow(action, f"arn:aws:s3:::{resource.format(bucket=world.bucket)}"))
     world.mine.put_role_policy(RoleName=world.name, PolicyName="more", PolicyDocument=more)
     found = world.run()
@@ -143,6 +145,52 @@ def test_a_role_that_may_do_more_is_found_out(world: World, action: str, resourc
     assert found["trust"]["foreign"] == ["policy more"]
     refused = world.run(state="absent")
     assert (refused["error_code"], "policy more in the role" in refused["msg"]) == ("trust_in_use", True)
+
+
+@pytest.mark.parametrize(
+    ("permissions", "action", "resource", "lines"),
+    [
+        ("reader", "s3:PutObject", "{bucket}/fleet/clusters/prod-1/backups/*.json", ["document_create_refused"]),
+        ("pruner", "s3:PutObject", "{bucket}/*/velero-backup.json", ["document_create_refused"]),
+        ("auditor", "s3:DeleteObject", "{bucket}/*/velero-backup.json", ["document_delete_refused"]),
+        ("pruner", "s3:DeleteObject", "{bucket}/stowage-*", ["outside_prefix_delete_refused"]),
+        (
+            "coordinator",
+            "s3:PutObject",
+            "{bucket}/fleet/workspaces/*.json",
+            ["create_refused", "other_cluster_record_create_refused"],
+        ),
+    ],
+)
+def test_each_permission_set_that_has_more_is_found_out(
+    world: World, permissions: str, action: str, resource: str, lines: list[str]
+) -> None:
+    seen = verdicts(world.present(permissions=permissions))
+    assert {seen[line] for line in lines} == {"passed"}
+    more = document(allow(action, f"arn:aws:s3:::{resource.format(bucket=world.bucket)}"))
+    world.mine.put_role_policy(RoleName=world.name, PolicyName="more", PolicyDocument=more)
+    assert failed_lines(world.run(permissions=permissions)) == lines
+    assert world.aws.keys(world.bucket) == world.aws.uploads(world.bucket) == [], "what is allowed leaves nothing, too"
+
+
+def test_what_may_not_be_done_at_all_proves_nothing_elsewhere(world: World) -> None:
+    """Whoever may not write anywhere is refused elsewhere, whatever else the policies say: each kind has a control of its own."""
+    world.present()
+    bucket = f"arn:aws:s3:::{world.bucket}"
+    less = [
+        {**allow(f"s3:{action}", f"{bucket}/{PREFIX}/*"), "Effect": "Deny"} for action in ("PutObject", "GetObject")
+    ]
+    world.mine.put_role_policy(RoleName=world.name, PolicyName="less", PolicyDocument=document(*less))
+    found = world.run()
+    assert failed_lines(found) == ["read_allowed", "create_allowed"]
+    seen = verdicts(found["trust"])
+    unknown = {line for line, verdict in seen.items() if verdict == "unknown"}
+    assert unknown == {
+        line
+        for line in seen
+        if re.fullmatch(r"read_refused|(other_cluster|outside_prefix)_.*(read|create)_refused", line)
+    }
+    assert seen["outside_prefix_delete_refused"] == seen["other_cluster_list_refused"] == "passed"
 
 
 def test_a_bucket_that_is_open_to_everybody_is_found_out(world: World) -> None:

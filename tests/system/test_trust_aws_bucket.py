@@ -14,7 +14,7 @@ import pytest
 
 from support import modules
 from support.aws import allow, document
-from support.trust_aws import PREFIX, Tree, World, changes, failed_lines, verdicts
+from support.trust_aws import MORE, PREFIX, Tree, World, changes, failed_lines, verdicts
 from testbed import MiniStack
 from testbed.cluster import Cluster
 from testbed.ministack import BUCKET_ACCOUNT, OTHER_ACCOUNT, ROOT_SECRET, WORKLOAD_ACCOUNT
@@ -54,6 +54,7 @@ def other(world: World) -> Tree:
 @pytest.mark.parametrize("permissions", ["writer", "reader", "pruner", "auditor"])
 def test_a_bucket_lets_another_account_in_without_a_role(world: World, other: Tree, permissions: str) -> None:
     options: Tree = {**BY_POLICY, "permissions": permissions, "verify_as": [other]}
+    there = world.fill()
     planned = world.run(check=True, **options)
     made = world.run(**options)
     expected = [("bucket_policy", False, True), ("party_permissions", False, True)]
@@ -62,12 +63,10 @@ def test_a_bucket_lets_another_account_in_without_a_role(world: World, other: Tr
     assert "as_other_list_refused" in verdicts(made["trust"])
     assert made["trust"]["auth"] == {}
     assert [world.run(check=check, **options)["changed"] for check in (True, False)] == [False, False]
-    assert world.aws.keys(world.bucket) == world.aws.uploads(world.bucket) == []
+    assert (world.aws.keys(world.bucket), world.aws.uploads(world.bucket)) == (there, [])
     planned = world.run(check=True, state="absent", **options)
     gone = world.run(state="absent", **options)
-    assert (
-        changes(gone["trust"]) == changes(planned["trust"]) == [(one, there, not there) for one, _no, there in expected]
-    )
+    assert changes(gone["trust"]) == changes(planned["trust"]) == [(one, was, not was) for one, _no, was in expected]
     assert world.run(state="absent", **options)["changed"] is False
     assert world.bucket_policy() == []
     assert world.theirs.list_user_policies(UserName=world.user)["PolicyNames"] == ["inline"]
@@ -75,6 +74,7 @@ def test_a_bucket_lets_another_account_in_without_a_role(world: World, other: Tr
 
 def test_statements_of_others_stay(world: World) -> None:
     world.put_bucket_policy([SOMEBODY])
+    world.fill()
     world.present(**BY_POLICY)
     second = World(world.aws)
     second.bucket, second.where = world.bucket, world.where
@@ -96,10 +96,12 @@ def test_statements_of_others_stay(world: World) -> None:
         ("s3:DeleteObject", "{bucket}/fleet/clusters/prod-1/*", "delete_refused"),
         ("s3:PutObject", "{bucket}/*", "outside_prefix_create_refused"),
         ("s3:ListBucket", "{bucket}", "other_cluster_list_refused"),
+        *MORE,
     ],
 )
 def test_a_policy_that_allows_more_is_found_out(world: World, action: str, resource: str, line: str) -> None:
     """The other account allows its user everything, as its administrators can: the bucket's policy alone stands guard."""
+    world.fill()
     world.theirs.put_user_policy(
         UserName=world.user, PolicyName="all", PolicyDocument=document(allow(["s3:*", "iam:*"]))
     )
@@ -110,12 +112,35 @@ def test_a_policy_that_allows_more_is_found_out(world: World, action: str, resou
     assert line in failed_lines(world.run(**BY_POLICY))
 
 
+def test_what_is_hidden_from_who_may_not_list_shows_nothing(world: World) -> None:
+    """The bucket's policy lets everything be read, and AWS says of what is not there that access is denied."""
+    hidden = {line for action, _resource, line in MORE if action == "s3:GetObject"} | {"other_cluster_read_refused"}
+    world.theirs.put_user_policy(
+        UserName=world.user, PolicyName="all", PolicyDocument=document(allow(["s3:*", "iam:*"]))
+    )
+    trust = world.present(**BY_POLICY)
+    assert {line for line, seen in verdicts(trust).items() if seen == "unknown"} == hidden
+    assert failed_lines(world.run(**BY_POLICY, verify_required=["outside_prefix_read_refused"])) == [
+        "outside_prefix_read_refused"
+    ]
+    more = allow("s3:GetObject", f"arn:aws:s3:::{world.bucket}/*", Principal={"AWS": world.principal})
+    world.put_bucket_policy([*world.bucket_policy(), more])
+    found = world.run(**BY_POLICY)
+    assert failed_lines(found) == ["read_refused"], "its own folder it may list"
+    assert {line for line, seen in verdicts(found["trust"]).items() if seen == "unknown"} == hidden
+    there = world.fill()
+    found = world.run(**BY_POLICY)
+    assert set(failed_lines(found)) == {"read_refused", *hidden}
+    assert world.aws.keys(world.bucket) == there
+
+
 def test_another_principal_is_found_out(world: World, other: Tree) -> None:
     colleague = world.aws.user(WORKLOAD_ACCOUNT, f"{world.user}-colleague", document(allow("s3:*")))
     mine = f"{world.bucket}-mine"
     world.aws.client(access_key=WORKLOAD_ACCOUNT, secret_key=ROOT_SECRET).create_bucket(Bucket=mine)
     them = {"name": "colleague", "access_key": colleague[0], "secret_key": colleague[1], "control_bucket": mine}
     options: Tree = {**BY_POLICY, "verify_as": [them, other]}
+    world.fill()
     assert set(verdicts(world.present(**options)).values()) == {"passed"}
     lines = lines_of("colleague")
     assert failed_lines(world.run(**{**options, "principals": [WORKLOAD_ACCOUNT]})) == lines
@@ -233,12 +258,13 @@ def test_other_organisations_stay_out(world: World, other: Tree) -> None:
     careless = allow("s3:*", folders, Principal={"AWS": [OTHER_ACCOUNT]}, Sid="Careless")
     world.put_bucket_policy([careless])
     rails: Tree = {**BY_POLICY, "guard_rails": {"organization": organization}, "verify_as": [other]}
+    there = world.fill()
     assert set(verdicts(world.present(**rails)).values()) == {"passed"}
     assert failed_lines(world.run(**BY_POLICY, verify_as=[other])) == [
         "as_other_list_refused",
         "as_other_create_refused",
     ]
-    assert world.aws.client().list_objects_v2(Bucket=world.bucket, Prefix=PREFIX)["KeyCount"] == 0, (
+    assert world.aws.client().list_objects_v2(Bucket=world.bucket, Prefix=PREFIX)["KeyCount"] == len(there) - 1, (
         "its own account gets in"
     )
 

@@ -68,6 +68,7 @@ def of_grants(trust: Tree) -> list[tuple[str, bool, bool]]:
 
 @pytest.mark.parametrize("method", ["role", "bucket_policy"])
 def test_a_key_is_granted_through_s3_and_taken_away(world: Keyed, method: str) -> None:
+    world.fill()
     options: Tree = {**world.options, "method": method}
     planned = world.run(check=True, **options)
     assert world.grants() == []

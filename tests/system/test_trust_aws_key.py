@@ -55,6 +55,7 @@ def world(ministack: MiniStack) -> Keyed:
 
 @pytest.mark.parametrize("method", ["role", "bucket_policy"])
 def test_a_key_may_be_used_through_s3_and_not_otherwise(world: Keyed, method: str) -> None:
+    world.fill()
     options: Tree = {**world.options, "method": method}
     planned = world.run(check=True, **options)
     made = world.run(**options)

@@ -57,6 +57,7 @@ def keys_of(trust: Tree) -> list[tuple[bool, bool]]:
 def test_a_key_is_made_replaced_and_taken_away(world: Keys, method: str) -> None:
     controls = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     world.aws.client().put_bucket_ownership_controls(Bucket=world.bucket, OwnershipControls=controls)  # type: ignore[arg-type]  # as it is sent
+    world.fill()
     options: Tree = {**world.options, "method": method}
     planned = world.run(check=True, **options)
     assert (keys_of(planned["trust"]), world.path.exists()) == ([(False, True)], False)

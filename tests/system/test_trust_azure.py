@@ -6,6 +6,7 @@ sees when somebody does who should not. Tokens are those of a real cluster."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -130,6 +131,33 @@ def forget_listing(world: World) -> None:
     properties["condition"] = " AND ((".join(part for part in parts if "blobs:prefix" not in part)
 
 
+def forget(what: str) -> Any:
+    """One path of the condition forgets the cluster, and the others do not."""
+
+    def change(world: World) -> None:
+        properties = world.assignment().properties
+        assert what in properties["condition"]
+        properties["condition"] = properties["condition"].replace(what, what.replace("prod-1", "*"))
+
+    return change
+
+
+def widen(action: str, more: str) -> Any:
+    """The condition allows an action at one path more."""
+
+    def change(world: World) -> None:
+        properties = world.assignment().properties
+        parts = properties["condition"].split(" AND ((")
+        found = [one for one in parts if f"{BLOBS}/{action}'}}" in one and "blobs:prefix" not in one]
+        assert len(found) == 1, found
+        widened = re.sub(r"StringLike (?:\{(.*)\}|('[^']*'))", rf"StringLike {{\1\2, '{more}'}}", found[0])
+        widened = widened.replace("] StringLike", "] ForAnyOfAnyValues:StringLike")
+        assert widened != found[0]
+        properties["condition"] = " AND ((".join(widened if one == found[0] else one for one in parts)
+
+    return change
+
+
 def add_to_role(world: World, action: str) -> None:
     """The condition says nothing of an action that the role did not have."""
     name = str(world.assignment().properties["roleDefinitionId"]).rpartition("/")[2]
@@ -149,6 +177,15 @@ def add_to_role(world: World, action: str) -> None:
                 "other_cluster_create_refused",
                 "outside_prefix_create_refused",
                 "outside_prefix_list_refused",
+                "outside_prefix_read_refused",
+                "other_cluster_document_read_refused",
+                "other_cluster_manifest_read_refused",
+                "other_cluster_metadata_read_refused",
+                "other_cluster_metadata_create_refused",
+                "other_cluster_restore_read_refused",
+                "other_cluster_restore_create_refused",
+                "other_cluster_record_read_refused",
+                "other_cluster_record_create_refused",
             },
         ),
         (
@@ -158,15 +195,40 @@ def add_to_role(world: World, action: str) -> None:
         ),
         ("writer", forget_listing, {"other_cluster_list_refused", "outside_prefix_list_refused"}),
         ("reader", drop_condition, {"other_cluster_list_refused", "other_cluster_read_refused"}),
-        ("pruner", drop_condition, {"read_refused", "other_cluster_delete_refused"}),
+        (
+            "pruner",
+            drop_condition,
+            {
+                "read_refused",
+                "other_cluster_delete_refused",
+                "outside_prefix_delete_refused",
+                "outside_prefix_read_refused",
+            },
+        ),
+        ("coordinator", drop_condition, {"create_refused", "other_cluster_record_create_refused"}),
         ("auditor", drop_condition, {"read_refused", "other_cluster_read_refused"}),
         pytest.param(
             "writer",
             lambda world: add_to_role(world, "delete"),
-            {"delete_refused", "other_cluster_delete_refused"},
+            {
+                "delete_refused",
+                "document_delete_refused",
+                "other_cluster_delete_refused",
+                "outside_prefix_delete_refused",
+            },
             id="delete",
         ),
-        ("reader", lambda world: add_to_role(world, "write"), {"create_refused", "other_cluster_create_refused"}),
+        pytest.param(
+            "reader",
+            lambda world: add_to_role(world, "write"),
+            {
+                "create_refused",
+                "document_create_refused",
+                "other_cluster_create_refused",
+                "other_cluster_record_create_refused",
+            },
+            id="write",
+        ),
         pytest.param(
             "reader",
             lambda world: add_to_role(world, "add/action"),
@@ -189,9 +251,42 @@ def test_a_guard_that_is_taken_away_is_found_out(alone: World, permissions: str,
     found = alone.run(permissions=permissions)
     assert found["changed"] is False
     assert lines <= set(failed(found))
+    assert alone.cloud.azurite.keys(alone.bucket) == alone.cloud.azurite.uploads(alone.bucket) == []
     fixed = alone.present(permissions=permissions)
     assert len(changes(fixed)) == 1
     assert set(verdicts(fixed).values()) == {"passed"}
+
+
+@pytest.mark.parametrize(
+    ("remove", "line"),
+    [
+        (forget("clusters/prod-1/backups/*/velero-backup.json"), "other_cluster_document_read_refused"),
+        (forget("clusters/prod-1/backups/*/stowage-manifest.json"), "other_cluster_manifest_read_refused"),
+        (widen("read", "fleet/clusters/*/metadata/*"), "other_cluster_metadata_read_refused"),
+        (widen("write", "fleet/clusters/*/metadata/*"), "other_cluster_metadata_create_refused"),
+        (widen("read", "fleet/clusters/*/restores/*"), "other_cluster_restore_read_refused"),
+        (widen("write", "fleet/clusters/*/restores/*"), "other_cluster_restore_create_refused"),
+        (widen("read", "fleet/workspaces/*/runs/*"), "other_cluster_record_read_refused"),
+        (widen("write", "fleet/workspaces/*/runs/*"), "other_cluster_record_create_refused"),
+        (widen("read", "stowage-*"), "outside_prefix_read_refused"),
+    ],
+    ids=[
+        "document",
+        "manifest",
+        "metadata",
+        "metadata_create",
+        "restore",
+        "restore_create",
+        "record",
+        "record_create",
+        "outside",
+    ],
+)
+def test_a_path_that_is_wider_is_found_out_by_its_own_line(alone: World, remove: Any, line: str) -> None:
+    """Archives of other clusters stay closed, so that no other line sees it."""
+    assert verdicts(alone.present())[line] == "passed"
+    alone.rbac.meanwhile = lambda: remove(alone)
+    assert failed(alone.run()) == [line]
 
 
 def test_a_container_that_is_open_to_everybody_is_found_out(alone: World) -> None:

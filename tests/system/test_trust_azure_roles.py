@@ -35,8 +35,27 @@ def alone(cloud: AzureCloud) -> Iterator[World]:
 @pytest.mark.parametrize(
     ("role", "lines"),
     [
-        (CONTRIBUTOR, {"read_refused", "delete_refused", "other_cluster_create_refused", "container_settings_refused"}),
-        (READER, {"read_refused", "other_cluster_list_refused", "outside_prefix_list_refused"}),
+        (
+            CONTRIBUTOR,
+            {
+                "read_refused",
+                "delete_refused",
+                "document_delete_refused",
+                "other_cluster_create_refused",
+                "outside_prefix_delete_refused",
+                "container_settings_refused",
+            },
+        ),
+        (
+            READER,
+            {
+                "read_refused",
+                "other_cluster_list_refused",
+                "other_cluster_record_read_refused",
+                "outside_prefix_list_refused",
+                "outside_prefix_read_refused",
+            },
+        ),
         (ACCOUNT_CONTRIBUTOR, {"no_account_keys"}),
         (ACCESS_ADMINISTRATOR, {"no_role_administration"}),
     ],

@@ -14,6 +14,8 @@ what is inside):
 - `aws:PrincipalArn` of a role's session is the role's ARN, as AWS documents for this key. ministack gives the session's.
 - The bucket policy of another account's bucket sees the caller that it is, with its ARN, its type and the request's
   conditions. ministack shows it the caller's account, so that no statement for a role or user of another account matches.
+- An object of another account's bucket that is not there is refused to who may not list it, as the API reference of GetObject
+  has it. ministack tells everybody that it is missing.
 - `x-amz-expected-bucket-owner` with another account than the owner's is answered by 403 AccessDenied, as AWS documents under
   "Verifying bucket ownership with bucket owner condition". ministack ignores the header.
 - The audience of a web identity's token may be a list of one, as Kubernetes writes it: AWS's own EKS relies on that. ministack
@@ -81,25 +83,31 @@ def repair_foreign_buckets() -> None:
             return bool(original(*request))
         if s3._public_access_blocked(owner, bucket, "RestrictPublicBuckets") and s3._policy_is_public(policy):
             return False
-        path = f"/{bucket}/{key}" if key else f"/{bucket}"
-        name = iam_actions._s3_action(method, path, query)
+        name = iam_actions._s3_action(method, f"/{bucket}/{key}" if key else f"/{bucket}", query)
         action = f"s3:{name or ('GetObject' if method in ('GET', 'HEAD') else 'PutObject')}"
         arn = iam_evaluator.request_caller_arn(headers or {}, query)
-        with s3.request_scope(owner, s3.get_region()):
-            conditions = iam_actions.s3_service_context(action, query, path, headers or {})
         source_ip, secure = iam_evaluator._request_origin.get()
-        context = iam_evaluator.EvalContext(
-            principal_arn=arn,
-            principal_type="AssumedRole" if ":assumed-role/" in arn else "User",
-            principal_account=caller,
-            action=action,
-            resource_arn=f"arn:aws:s3:::{bucket}" + (f"/{key}" if key else ""),
-            region=s3.get_region(),
-            source_ip=source_ip,
-            secure_transport=secure,
-            service_context={name.lower(): value for name, value in conditions.items()},
-        )
-        return bool(iam_evaluator.evaluate_resource_policy(policy, context).decision == "Allow")
+
+        def allowed(action: str, key: str, query: Any) -> bool:
+            path = f"/{bucket}/{key}" if key else f"/{bucket}"
+            with s3.request_scope(owner, s3.get_region()):
+                conditions = iam_actions.s3_service_context(action, query, path, headers or {})
+            context = iam_evaluator.EvalContext(
+                principal_arn=arn,
+                principal_type="AssumedRole" if ":assumed-role/" in arn else "User",
+                principal_account=caller,
+                action=action,
+                resource_arn=f"arn:aws:s3::{path.replace('/', ':', 1)}",
+                region=s3.get_region(),
+                source_ip=source_ip,
+                secure_transport=secure,
+                service_context={name.lower(): value for name, value in conditions.items()},
+            )
+            return bool(iam_evaluator.evaluate_resource_policy(policy, context).decision == "Allow")
+
+        objects = (s3._buckets.get_scoped(owner, None, bucket) or {}).get("objects", {})
+        hidden = action == "s3:GetObject" and key not in objects
+        return allowed(action, key, query) and (not hidden or allowed("s3:ListBucket", "", {"prefix": key}))
 
     s3._foreign_bucket_allows = allows
 

@@ -32,9 +32,11 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_tria
     told,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_wanted import Wants
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.closed_trials import closed, outside
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial, never
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request import Request
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import policy
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_samples import Find, Samples
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trials import S3Caller, others_of
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.set_trials import (
     NOBODY,
@@ -81,7 +83,7 @@ class Proof:
             asks.append(functools.partial(_with_keys, self._trusted))
         ask = asks[0] if asks else _nobody
         me = self._session(ask)
-        trials += self._at_location(me, self._session(ask, everywhere=True))
+        trials += self._at_location(ask)
         trials.append(self._plain_http(ask if self._wants.by_role else None))
         trials += self._at_key(me, ask) + self._at_rails()
         return trials + [trial for one in self._task.params["verify_as"] or () for trial in self._as_other(one)]
@@ -193,17 +195,18 @@ class Proof:
 
     # what they can do then
 
-    def _at_location(self, me: S3Session, everywhere: S3Session) -> list[Trial]:
+    def _at_location(self, ask: Ask) -> list[Trial]:
+        samples = Samples(self._owner, self._settings.prefix)
+        me = self._session(ask, find=samples.like)
+        everywhere = self._session(ask, everywhere=True, find=samples.outside)
         anonymous = self._open(None)
-        closed = self._closed()
+        elsewhere, name = self._closed(), self._request.permissions
         trials: list[Trial] = []
         for number, folder in enumerate(self._request.folders):
-            control = control_of(me, folder)
-            trials += proof(me, self._request.permissions, folder, () if number else closed)
+            others = () if number else elsewhere
+            trials += proof(me, name, folder, others) + closed(me, name, folder, others)
             if self._request.location["prefix"]:
-                outside = "stowage-trust-check/{0}"
-                trials.append(refused("outside_prefix_create_refused", everywhere, "create", outside, control))
-                trials.append(refused("outside_prefix_list_refused", everywhere, "list", "", control))
+                trials += outside(me, everywhere, name, folder)
             trials.append(refused("anonymous_list_refused", anonymous, "list", folder, None))
             document = folder + "backups/{0}/velero-backup.json"
             trials.append(refused("anonymous_read_refused", anonymous, "read", document, None))
@@ -213,9 +216,12 @@ class Proof:
         """Clusters whose folders must be closed: such as are there, if the bucket's owner sees any."""
         if not self._request.verify:
             return (NOBODY,)
+        return others_of(self._owner(), self._request.clusters) or (NOBODY,)
+
+    def _owner(self) -> S3Calls:
+        """The bucket, as its owner."""
         client = make_client(self._settings, self._parties.keys("location_account"), self._verify)
-        calls = S3Calls(client, self._settings, self._task.progress.stopped)
-        return others_of(calls, self._request.clusters) or (NOBODY,)
+        return S3Calls(client, self._settings, self._task.progress.stopped)
 
     def _plain_http(self, ask: Ask | None) -> Trial:
         """Without TLS, a session goes over the wire that lasts a quarter of an hour and may only read one key, which is
@@ -300,15 +306,24 @@ class Proof:
         endpoint = str(self._task.params["sts_endpoint"] or "")
         return Caller(keys, self._settings.region, endpoint, self._verify)
 
-    def _session(self, ask: Ask, *, everywhere: bool = False, settings: S3Settings | None = None) -> S3Session:
-        opened = functools.partial(self._open, everywhere=everywhere, settings=settings)
+    def _session(
+        self, ask: Ask, *, everywhere: bool = False, settings: S3Settings | None = None, find: Find | None = None
+    ) -> S3Session:
+        opened = functools.partial(self._open, everywhere=everywhere, settings=settings, find=find)
         return S3Session(ask, opened, self._task.hide)
 
-    def _open(self, keys: Keys | None, *, everywhere: bool = False, settings: S3Settings | None = None) -> S3Caller:
+    def _open(
+        self,
+        keys: Keys | None,
+        *,
+        everywhere: bool = False,
+        settings: S3Settings | None = None,
+        find: Find | None = None,
+    ) -> S3Caller:
         settings = settings or self._settings
         client = make_client(settings, keys, self._verify, signed=keys is not None)
         calls = S3Calls(client, settings, self._task.progress.stopped)
-        return S3Caller(calls, "" if everywhere else settings.prefix, signed=keys is not None)
+        return S3Caller(calls, "" if everywhere else settings.prefix, signed=keys is not None, find=find)
 
     def _elsewhere(self, bucket: str) -> S3Settings:
         return dataclasses.replace(self._settings, bucket=bucket, prefix="", bucket_owner="")

@@ -36,10 +36,10 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_tr
     login,
     none_of,
 )
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.closed_trials import closed, outside
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.cluster_tokens import ClusterTokens
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Line, Trial, not_tried
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.set_trials import (
-    NOBODY,
     control_of,
     proof,
     refused,
@@ -96,11 +96,12 @@ class AzureProof:
         me, everywhere = self._caller(self.credentials), self._caller(self.credentials, prefix="")
         anonymous = self._caller(Nobody, anonymous=True)
         found: list[Trial] = []
-        for folder in self._wanted.folders:
-            mine = self._of_set(me, everywhere, folder)
+        for number, folder in enumerate(self._wanted.folders):
+            others = () if number else self._closed
+            mine = self._of_set(me, everywhere, folder, others)
             found += self._if(can, mine, _NOBODY_ACTS)
             found += self._of_strangers(anonymous, folder)
-            found += self._if(can, self._of_sas(folder), _NOBODY_ACTS)
+            found += self._if(can, self._of_sas(folder, others), _NOBODY_ACTS)
         same_port = urllib.parse.urlsplit(self._settings.base).port is not None
         found.append(azure_trials.plain(self._plain(), anonymous, same_port=same_port))
         if self._wanted.federation:
@@ -116,17 +117,15 @@ class AzureProof:
 
     # lines
 
-    def _of_set(self, me: AzureCaller, everywhere: AzureCaller, folder: str) -> list[Trial]:
-        control = control_of(me, folder)
-        trials = proof(me, self._wanted.permissions, folder, self._closed)
+    def _of_set(self, me: AzureCaller, everywhere: AzureCaller, folder: str, others: t.Sequence[str]) -> list[Trial]:
+        control, name = control_of(me, folder), self._wanted.permissions
+        trials = proof(me, name, folder, others) + closed(me, name, folder, others)
         version = f"{folder}backups/{{0}}/{{0}}.tar.gz"
         what = "blobs/deleteBlobVersion/action in " + version.format("*")
         attempt = functools.partial(me.delete_version, version)
         trials.append(Trial("delete_version_refused", "refused", what, attempt, control, _NOT_MORE))
         if self._settings.prefix:
-            outside = f"{NOBODY}/{{0}}"
-            trials.append(refused("outside_prefix_create_refused", everywhere, "create", outside, control))
-            trials.append(refused("outside_prefix_list_refused", everywhere, "list", "", control))
+            trials += outside(me, everywhere, name, folder)
         if self._wanted.custom_role:
             what = "containers/read, the container's settings"
             trials.append(Trial("container_settings_refused", "refused", what, me.settings, control, _NOT_MORE))
@@ -145,15 +144,16 @@ class AzureProof:
                 trials.append(refused(f"as_{one['name']}_{operation}_refused", caller, doing, path, caller.known))
         return trials
 
-    def _of_sas(self, folder: str) -> list[Trial]:
+    def _of_sas(self, folder: str, others: t.Sequence[str]) -> list[Trial]:
         """The same lines, tried with the SAS."""
         if self._wanted.sas is None:
             return []
-        caller = self._caller(self._signed)
-        return [
-            dataclasses.replace(one, id=f"sas_{one.id}", what=f"{one.what}, by the SAS")
-            for one in proof(caller, self._wanted.permissions, folder, self._closed)
-        ]
+        caller, everywhere = self._caller(self._signed), self._caller(self._signed, prefix="")
+        name = self._wanted.permissions
+        trials = proof(caller, name, folder, others) + closed(caller, name, folder, others)
+        if self._settings.prefix:
+            trials += outside(caller, everywhere, name, folder)
+        return [dataclasses.replace(one, id=f"sas_{one.id}", what=f"{one.what}, by the SAS") for one in trials]
 
     def _of_federation(self, federation: Federation) -> list[Trial]:
         folder = f"{self._wanted.folders[0]}backups/"

@@ -17,7 +17,9 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.set_tria
     NOBODY,
     Tries,
     control_of,
+    controls_of,
     refused,
+    refused_elsewhere,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation, PermissionSet
 
@@ -41,6 +43,13 @@ _OWN: t.Final[t.Mapping[PermissionSet, tuple[Operation, ...]]] = {
     "coordinator": (),
 }
 """What must not be done to the document by which a backup exists."""
+# Beside the location's prefix: a random name where nothing is, and the whole bucket.
+_OUTSIDE: t.Final[t.Mapping[Operation, str]] = {
+    "create": f"{NOBODY}/{{0}}",
+    "read": f"{NOBODY}/{{0}}",
+    "delete": f"{NOBODY}/{{0}}",
+    "list": "",
+}
 
 
 def path_of(path: str, cluster: str, word: str = "{0}") -> str:
@@ -59,12 +68,30 @@ def closed(me: Tries, name: PermissionSet, folder: str, others: t.Sequence[str] 
     :param me: the caller who has it, at the location's prefix.
     :param others: clusters that must be closed to the caller.
     """
-    control = control_of(me, folder)
+    control, controls = control_of(me, folder), controls_of(me, name, folder)
     trials = [
-        refused(f"document_{operation}_refused", me, operation, folder + _DOCUMENT, control) for operation in _OWN[name]
+        refused(f"document_{operation}_refused", me, operation, folder + _DOCUMENT, controls.get(operation, control))
+        for operation in _OWN[name]
     ]
     for other in others:
         trials += [
-            refused(id_, me, operation, path_of(path, other), control) for id_, operation, path in elsewhere_of(name)
+            refused_elsewhere(id_, me, operation, path_of(path, other), controls.get(operation, control))
+            for id_, operation, path in elsewhere_of(name)
         ]
     return trials
+
+
+def outside(me: Tries, everywhere: Tries, name: PermissionSet, folder: str) -> list[Trial]:
+    """The lines about what is in the bucket beside a location that has a prefix.
+
+    :param me: the caller who has the permission set, at the location's prefix.
+    :param everywhere: the same at no prefix.
+    :param folder: one of the set's, where the caller's controls are.
+    """
+    control, controls = control_of(me, folder), controls_of(me, name, folder)
+    return [
+        refused_elsewhere(
+            f"outside_prefix_{operation}_refused", everywhere, operation, path, controls.get(operation, control)
+        )
+        for operation, path in _OUTSIDE.items()
+    ]

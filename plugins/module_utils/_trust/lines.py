@@ -37,7 +37,7 @@ class Seen:
     """What a request showed, and the answer in words, without secrets.
 
     :param final: waiting will not change it.
-    :param vague: it is a refusal that may be about something else: only a control of the same kind tells.
+    :param vague: it is a refusal that may be about something else: only a control of the same kind tells, where the caller may list as here.
     """
 
     answer: Answer

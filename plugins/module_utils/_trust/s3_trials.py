@@ -5,7 +5,8 @@
 """Harmless requests that show what a caller may do in an S3 bucket. Private to the collection.
 
 Writing is asked for by a part of an upload that does not exist, deleting by a version that does not exist: nothing can come of
-them, also where they are allowed. Keys are random, so that no request is about an object of somebody.
+them, also where they are allowed. Keys are random, so that no request is about an object of somebody, but where only one that is
+there shows who may read it: nothing of it is sent then.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.fail
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, never
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import action
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_samples import Find
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation, other_clusters
 
 _ABSENT: t.Final = frozenset({"NoSuchKey", "NoSuchUpload", "NoSuchVersion", "PreconditionFailed", "404", "412"})
 _STRANGER: t.Final = "The caller was refused"
+_VAGUE: t.Final = "s3:GetObject was refused, or of something that is not there."
+_NO_ETAG: t.Final = '"stowage-trust-check"'
+"""What no object has: who may read one is told so, and gets nothing of it."""
 
 
 class S3Caller:
@@ -29,10 +34,11 @@ class S3Caller:
     :param calls: with the caller's credentials, or unsigned.
     :param prefix: of all keys, with a slash at its end or empty.
     :param signed: whether the caller is anybody.
+    :param find: finds an object that is there, for reading where AWS does not say whether it or something else was refused.
     """
 
-    def __init__(self, calls: S3Calls, prefix: str, *, signed: bool = True) -> None:
-        self._calls = calls
+    def __init__(self, calls: S3Calls, prefix: str, *, signed: bool = True, find: Find | None = None) -> None:
+        self._calls, self._find = calls, find
         self._nobody = not signed and calls.settings.provider == "aws"
         self._prefix = prefix
         self._is_aws = aws = calls.settings.provider == "aws"
@@ -52,19 +58,29 @@ class S3Caller:
         try:
             answer = self._calls.once(name, f"Trying {action(operation)}", **parameters)
         except LocationError as error:
-            return self._vague(operation, error) or _told(operation, error, nobody=self._nobody)
+            return self._vague(operation, path, error) or _told(operation, error, nobody=self._nobody)
         if operation == "read":
             answer["Body"].close()
         return Seen(Answer.ALLOWED, f"{action(operation)} was allowed.")
 
-    def _vague(self, operation: Operation, error: LocationError) -> Seen | None:
+    def _vague(self, operation: Operation, path: str, error: LocationError) -> Seen | None:
         """Whoever may read and not list hears of an object that is not there that access is denied. Within an account AWS says that
         it is the list that was denied; to others it says nothing more."""
         found = error.failure
         named = found.denied or found.code != "permission_denied" or self._nobody or not self._is_aws
         if operation != "read" or named or found.store_code == "403":
             return None
-        return Seen(Answer.REFUSED, f"{action(operation)} was refused, or of something that is not there.", vague=True)
+        there = self._find(path) if self._find else ""
+        return self._read(there) if there else Seen(Answer.REFUSED, _VAGUE, vague=True)
+
+    def _read(self, key: str) -> Seen:
+        """Whether an object that is there may be read."""
+        try:
+            self._calls.once("get_object", "Trying s3:GetObject", Key=key, IfMatch=_NO_ETAG)["Body"].close()
+        except LocationError as error:
+            if error.failure.store_code not in _ABSENT:
+                return _told("read", error, nobody=False)
+        return Seen(Answer.ALLOWED, "s3:GetObject was allowed, of an object that is there.")
 
     def encrypt(self, path: str, key_arn: str) -> Seen:
         """Whether objects can be encrypted with a key of AWS: an upload is begun with it, and taken back."""

@@ -10,10 +10,11 @@ All names in them are random, so that no request is about an object of somebody.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import typing as t
 
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Seen, Trial
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Seen, Trial, never
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation, PermissionSet
 
 NOBODY: t.Final = "stowage-trust-check"
@@ -60,25 +61,22 @@ def proof(me: Tries, name: PermissionSet, folder: str, others: t.Sequence[str] =
     :param me: the caller who has it, at the location's prefix.
     :param others: clusters that must be closed to the caller.
     """
-    control = control_of(me, folder)
-    # That a request of the same kind is allowed shows that the store tells those that are from those that are not.
-    controls = {
-        operation: functools.partial(me.may, operation, folder + path) for operation, path in _ALLOWED[name].items()
-    }
+    control, controls = control_of(me, folder), controls_of(me, name, folder)
     trials = [
         Trial(
             f"{operation}_allowed",
             "allowed",
             _words(me, operation, folder + path),
-            functools.partial(me.may, operation, folder + path),
+            controls[operation],
             fix="Look for a policy elsewhere that denies it.",
         )
         for operation, path in _ALLOWED[name].items()
     ]
     elsewhere = [("other_cluster_", f"clusters/{other}/", _ELSEWHERE) for other in others]
     for start, where, paths in [("", folder, _REFUSED[name]), *elsewhere]:
+        make = refused_elsewhere if start else refused
         trials += [
-            refused(f"{start}{operation}_refused", me, operation, where + path, controls.get(operation, control))
+            make(f"{start}{operation}_refused", me, operation, where + path, controls.get(operation, control))
             for operation, path in paths.items()
         ]
     return trials
@@ -87,6 +85,14 @@ def proof(me: Tries, name: PermissionSet, folder: str, others: t.Sequence[str] =
 def control_of(me: Tries, folder: str) -> t.Callable[[], Seen]:
     """What everybody with a permission set for the folder may do."""
     return functools.partial(me.may, "list", f"{folder}backups/")
+
+
+def controls_of(me: Tries, name: PermissionSet, folder: str) -> dict[Operation, t.Callable[[], Seen]]:
+    """What a permission set allows in the folder, by operation. That a request of the same kind is allowed shows that the store tells
+    those that are from those that are not; where a set allows none, there is :func:`control_of`."""
+    return {
+        operation: functools.partial(me.may, operation, folder + path) for operation, path in _ALLOWED[name].items()
+    }
 
 
 def created_in(name: PermissionSet, folder: str) -> str:
@@ -99,6 +105,18 @@ def refused(id_: str, caller: Tries, operation: Operation, path: str, control: t
     """The line of a request that has to be refused."""
     attempt = functools.partial(caller.may, operation, path)
     return Trial(id_, "refused", _words(caller, operation, path), attempt, control, _NOTHING_MORE)
+
+
+def refused_elsewhere(
+    id_: str, caller: Tries, operation: Operation, path: str, control: t.Callable[[], Seen] | None
+) -> Trial:
+    """The same where the caller may not list either: a refusal that may be about that shows nothing, whatever the control says."""
+
+    def attempt() -> Seen:
+        seen = caller.may(operation, path)
+        return never(seen.words) if seen.vague else seen
+
+    return dataclasses.replace(refused(id_, caller, operation, path, control), attempt=attempt)
 
 
 def _words(caller: Tries, operation: Operation, where: str) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 import types
 from typing import Any, cast
 
@@ -15,12 +16,14 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.fail
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import (
     closed_trials,
+    s3_samples,
     s3_trials,
     set_trials,
     sets,
 )
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial, prove
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation
+from support.tables import TESTS
 
 
 class Tries:
@@ -86,6 +89,153 @@ def test_a_refusal_counts_while_the_same_is_allowed_where_it_should_be(name: Any
     assert (tried, path.startswith("clusters/prod-1/backups/")) == (operation, True)
 
 
+@pytest.mark.parametrize(
+    ("name", "line", "control"),
+    [
+        ("writer", "outside_prefix_read_refused", ("read", "clusters/mine/backups/{0}/velero-backup.json")),
+        ("writer", "outside_prefix_create_refused", ("create", "clusters/mine/backups/{0}/{0}.tar.gz")),
+        ("pruner", "outside_prefix_delete_refused", ("delete", "clusters/mine/backups/{0}/{0}.tar.gz")),
+        ("writer", "outside_prefix_list_refused", ("list", "clusters/mine/backups/")),
+        # Nobody who has the set deletes anything.
+        ("writer", "outside_prefix_delete_refused", ("list", "clusters/mine/backups/")),
+        ("writer", "document_delete_refused", ("list", "clusters/mine/backups/")),
+        ("pruner", "other_cluster_document_read_refused", ("read", "clusters/mine/backups/{0}/velero-backup.json")),
+        ("writer", "other_cluster_record_create_refused", ("create", "clusters/mine/backups/{0}/{0}.tar.gz")),
+        ("reader", "other_cluster_metadata_create_refused", ("list", "clusters/mine/backups/")),
+    ],
+)
+def test_what_is_closed_is_tried_by_who_may_do_the_same_in_their_own_folder(
+    name: sets.PermissionSet, line: str, control: tuple[Operation, str]
+) -> None:
+    me, everywhere = Tries(), Tries()
+    trials = [
+        *closed_trials.closed(me, name, "clusters/mine/", ["other"]),
+        *closed_trials.outside(me, everywhere, name, "clusters/mine/"),
+    ]
+    (trial,) = [one for one in trials if one.id == line]
+    assert trial.control is not None
+    trial.control()
+    assert me.tried == [control]
+    trial.attempt()
+    ((operation, path),) = everywhere.tried or me.tried[1:]
+    assert operation in line
+    assert not path.startswith("clusters/mine/") or line.startswith("document_")
+
+
+def test_beside_the_location_nothing_of_anybody_is_written_or_deleted() -> None:
+    everywhere = Tries()
+    for trial in closed_trials.outside(Tries(), everywhere, "writer", "clusters/mine/"):
+        trial.attempt()
+    assert sorted(everywhere.tried) == [
+        ("create", "stowage-trust-check/{0}"),
+        ("delete", "stowage-trust-check/{0}"),
+        ("list", ""),
+        ("read", "stowage-trust-check/{0}"),
+    ]
+
+
+class Now:
+    """No time to wait."""
+
+    def now(self) -> float:
+        return 0.0
+
+    def pause(self, seconds: float) -> None:
+        raise AssertionError(f"it waits {seconds} s for what will not change")
+
+
+def verdict(make: Any, caller: Any, operation: Operation = "read", *, patience: float = 0) -> str:
+    """What a line says whose control is allowed."""
+    trial: Trial = make(
+        "x", caller, operation, "clusters/other/backups/{0}/{0}.tar.gz", lambda: Seen(Answer.ALLOWED, "")
+    )
+    (line,) = prove([trial], Now(), patience=patience)
+    return line.verdict
+
+
+def test_where_the_caller_may_not_list_a_refusal_has_to_say_what_it_is_about() -> None:
+    """Whoever may read hears the same of what is not there."""
+    hidden = refusing("aws", store_code="AccessDenied")
+    assert verdict(set_trials.refused_elsewhere, hidden, patience=60) == "unknown"
+    assert verdict(set_trials.refused, hidden) == "passed", "where it may list, it would be told"
+    assert verdict(set_trials.refused_elsewhere, hidden, "create") == "passed"
+    named = refusing("aws", store_code="AccessDenied", denied="s3:GetObject")
+    assert verdict(set_trials.refused_elsewhere, named) == "passed"
+    elsewhere = [
+        *set_trials.proof(hidden, "writer", "clusters/mine/", ["other"]),
+        *closed_trials.closed(hidden, "writer", "clusters/mine/", ["other"]),
+        *closed_trials.outside(hidden, hidden, "writer", "clusters/mine/"),
+    ]
+    reads = [one for one in elsewhere if one.id.endswith("read_refused") and one.id != "read_refused"]
+    assert len(reads) == 7
+    assert {one.attempt().answer for one in reads} == {Answer.UNDECIDED}
+
+
+@pytest.mark.parametrize(
+    ("told", "seen"),
+    [
+        ({"code": "key_exists", "store_code": "PreconditionFailed", "status": 412}, "failed"),
+        ({"code": "permission_denied", "store_code": "AccessDenied", "status": 403}, "passed"),
+        ({"code": "permission_denied", "store_code": "403", "status": 403}, "unknown"),
+        (None, "failed"),
+    ],
+)
+def test_an_object_that_is_there_shows_who_may_read_it(told: dict[str, Any] | None, seen: str) -> None:
+    asked = []
+
+    def once(operation: str, _what: str, **parameters: Any) -> Any:
+        asked.append((operation, parameters))
+        if parameters["Key"] == "fleet/there" and told is None:
+            return {"Body": types.SimpleNamespace(close=lambda: None)}
+        failure = (
+            told if parameters["Key"] == "fleet/there" else {"code": "permission_denied", "store_code": "AccessDenied"}
+        )
+        raise LocationError(Failure(**{"message": "no", "hint": "no", **(failure or {})}))
+
+    calls = types.SimpleNamespace(once=once, settings=types.SimpleNamespace(provider="aws"))
+    caller = s3_trials.S3Caller(cast(S3Calls, calls), "fleet/", find=lambda _path: "fleet/there")
+    assert verdict(set_trials.refused_elsewhere, caller) == seen
+    (first, second, *more) = asked
+    assert "IfMatch" not in first[1]
+    assert second == ("get_object", {"Key": "fleet/there", "IfMatch": '"stowage-trust-check"'}), "nothing of it is sent"
+    assert more == []
+
+
+def test_which_object_stands_for_a_path() -> None:
+    keys = [
+        "a",
+        "fleet/clusters/p/backups/b/stowage-manifest.json",
+        "fleet/clusters/p/backups/b/velero-backup.json",
+        "fleet0",
+    ]
+
+    def once(operation: str, _what: str, **chosen: str) -> dict[str, Any]:
+        start, after = chosen.get("Prefix", ""), chosen.get("StartAfter", "")
+        assert operation == "list_objects_v2"
+        # One to a page, so that what is behind the location has to be asked for.
+        found = [key for key in keys if key.startswith(start) and key > after]
+        return {"Contents": [{"Key": key} for key in (found if start else found[:1])]}
+
+    samples = s3_samples.Samples(lambda: cast(S3Calls, types.SimpleNamespace(once=once)), "fleet/")
+    assert samples.like("clusters/p/backups/{0}/velero-backup.json") == keys[2]
+    assert samples.like("clusters/p/backups/{0}/{0}.tar.gz") == ""
+    assert samples.like("clusters/q/backups/{0}/velero-backup.json") == ""
+    assert samples.outside("x") == "a"
+    keys[0] = "fleet/a"
+    keys[3] = "fleet1"
+    assert samples.outside("x") == "fleet1"
+    del keys[3]
+    assert samples.outside("x") == ""
+
+
+def test_what_the_owner_may_not_see_stands_for_nothing() -> None:
+    def once(*_request: Any, **_parameters: Any) -> Any:
+        raise LocationError(Failure(code="permission_denied", message="no", hint="no"))
+
+    samples = s3_samples.Samples(lambda: cast(S3Calls, types.SimpleNamespace(once=once)), "fleet/")
+    assert (samples.like("a/{0}"), samples.outside("")) == ("", "")
+
+
 def refusing(provider: str, **failure: Any) -> s3_trials.S3Caller:
     """Somebody who is refused everything in these words."""
 
@@ -144,3 +294,18 @@ def test_what_must_be_closed_is_granted_to_nobody(name: sets.PermissionSet) -> N
     for operation, path in me.tried:
         open_ = [grant for grant in granted if operation in grant.operations and fnmatch.fnmatchcase(path, grant.path)]
         assert open_ == [], path
+
+
+def test_each_line_of_a_permission_set_is_in_the_documentation() -> None:
+    text = (TESTS.parent / "docs" / "trust" / "README.md").read_text(encoding="utf-8")
+    me = Tries()
+    ids = {
+        trial.id
+        for name in sets.PERMISSION_SETS
+        for trial in (
+            *set_trials.proof(me, name, "clusters/mine/"),
+            *closed_trials.closed(me, name, "clusters/mine/"),
+            *closed_trials.outside(me, me, name, "clusters/mine/"),
+        )
+    }
+    assert set(re.findall(r"`(\w+_(?:allowed|refused))`", text)) == ids
