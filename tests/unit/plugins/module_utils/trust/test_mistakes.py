@@ -47,7 +47,7 @@ LISTED = {
         "public_container plain_http wrong_account another_cluster_that_is_there keys_by_another_action assigns_roles "
         "role_that_cannot_be_read adds_without_writing versions_deleted firewall_keeps_nobody_out plain_http_out_of_reach "
         "another_credential_of_the_application no_room_for_credentials answer_of_graph_got_lost graph_of_another_cloud "
-        "refused_by_a_proxy"
+        "refused_by_a_proxy credentials_left_behind"
     ),
 }
 """What is known to go wrong: a row that is taken away is missed. A row more is welcome."""
