@@ -37,7 +37,7 @@ LISTED = {
         "assume_role_with_an_access_key wrong_administrator wrong_region another_endpoint_for_people "
         "token_names_more_policies another_group_of_the_directory token_for_another_audience key_without_a_user_s_policy "
         "path_forgets_the_cluster commit_point_deleted more_outside_of_the_prefix refused_for_another_reason "
-        "members_have_more key_replaced_before_it_is_handed_on"
+        "members_have_more key_replaced_before_it_is_handed_on refused_for_a_wrong_password refused_by_a_proxy"
     ),
     "azure": (
         "role_of_the_control_plane role_wider_than_needed condition_missing condition_forgets_listing condition_forgets_an_action "
