@@ -310,7 +310,7 @@ trust:
           expected: refused
           verdict: passed
           what: another account of the namespace
-          seen: No token was given was refused (unauthorized_client).
+          seen: A token was refused (unauthorized_client).
           fix: ""
     service_account:
       description: The address of the service account.

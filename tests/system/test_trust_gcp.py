@@ -7,6 +7,7 @@ should not. Tokens are those of a real cluster."""
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -273,6 +274,21 @@ def test_who_may_do_more_is_found_out(world: World, role: str, expression: str, 
     assert refused["error_code"] == "trust_in_use"
     world.held.bindings.pop()
     assert set(verdicts(world.present()).values()) == {"passed"}
+
+
+def test_a_proxy_s_refusal_proves_nothing(world: World) -> None:
+    # The mistake that nobody would notice.
+    world.iam.bind(world.held, "roles/storage.objectCreator", f"serviceAccount:{world.email}")
+    world.iam.bind(world.held, "roles/storage.objectCreator", "allUsers")
+    assert {"create_refused", "anonymous_create_refused"} <= set(failed(world.run(permissions="reader")))
+    world.google.stopped = re.compile("POST /upload/")
+    try:
+        seen = verdicts(world.present(permissions="reader"))
+    finally:
+        world.google.stopped = None
+    unknown = {name for name, verdict in seen.items() if verdict == "unknown"}
+    assert unknown == {name for name in seen if name.endswith("_create_refused")} | {"create_refused"}
+    del world.held.bindings[-2:]
 
 
 def test_a_role_of_the_project_is_found_out(world: World) -> None:

@@ -61,6 +61,8 @@ class GoogleServer:
     them on the bucket (testIamPermissions) finds none; `says_permissions` whether that is answered at all, `says` what it
     answers if not the truth. With `hides` an object's absence is hidden from who may not list, as an absent object is of
     no other look than a forbidden one ("or it may not exist"). Buckets that `iam` guards have policies instead of all these.
+
+    What `stopped` fits, as method and target, does not get there: something on the way answers with a bare 403.
     """
 
     def __init__(self, directory: Path, *, tls: bool = True, conditions: bool = True) -> None:
@@ -75,6 +77,7 @@ class GoogleServer:
         self.says: set[str] | None = None
         self.hides = False
         self.seen: list[tuple[str, str]] = []
+        self.stopped: re.Pattern[str] | None = None
         authority = Authority(directory / "pki", "ca")
         self.ca_cert = authority.pair.certificate
         self.pair = authority.server("google")
@@ -156,8 +159,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._left = int(self.headers.get("Content-Length") or 0)
         self._parts = urllib.parse.urlsplit(self.path)
         self._query = dict(urllib.parse.parse_qsl(self._parts.query, keep_blank_values=True))
+        server = self.server_side
         try:
-            reply = self._route()
+            if server.stopped and server.stopped.match(f"{self.command} {self.path}"):
+                reply = Reply(403, b"<html><title>Forbidden</title></html>", "text/html")
+            else:
+                reply = self._route()
         except Refused as refused:
             reply = _error(refused)
         except Wrong as wrong:

@@ -22,7 +22,8 @@ have been carried out."""
 @dataclasses.dataclass(frozen=True)
 class Failure:
     """A request's failure. ``transient``: trying again may help. ``store_code`` and ``status`` are the store's, if it answered.
-    ``denied`` is the action that was denied, if the store named it; ``own_side``: no policy of the caller's own allows it."""
+    ``denied`` is the action that was denied, if the store named it; ``own_side``: no policy of the caller's own allows it;
+    ``guessed``: the store named none, and ``denied`` is what the request needs."""
 
     code: str
     message: str
@@ -33,6 +34,7 @@ class Failure:
     doubt: Doubt = "refused"
     denied: str = ""
     own_side: bool = False
+    guessed: bool = False
 
 
 class LocationError(StowageError):

@@ -185,7 +185,7 @@ class GcsCalls(Retries):
         # The store named no permission.
         denied = (GRANTS | SETUP_GRANTS)[request.doing]
         hint = f"Grant a role with {denied} on the bucket (and look for deny policies and conditions)."
-        return dataclasses.replace(failure, hint=hint, denied=denied)
+        return dataclasses.replace(failure, hint=hint, denied=denied, guessed=True)
 
 
 def lower(headers: t.Mapping[str, str]) -> dict[str, str]:

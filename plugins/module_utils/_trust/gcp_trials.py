@@ -20,7 +20,7 @@ import threading
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure, LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_calls import GcsCalls, Request
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_client import GcsSettings, TokenSource
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_settings import held_permissions
@@ -43,6 +43,13 @@ NOBODY: t.Final = "stowage-trust-check"
 _NO_SAMPLE: t.Final = "There is no object yet by which it could be told; back up once, and try again."
 _REFUSED_TOKENS: t.Final = frozenset({"invalid_grant", "unauthorized_client", "access_denied", "invalid_target"})
 """What the security token service says to a token that it does not take."""
+_ACTING: t.Final = "iam.serviceAccounts."
+"""What the permissions begin with by which somebody becomes an account."""
+_LOGIN_REQUIRED: t.Final = "required"
+"""The reason that who has no token is told: https://cloud.google.com/storage/docs/json_api/v1/status-codes#401-unauthorized"""
+_NO_PERMISSION: t.Final = "PERMISSION_DENIED"
+"""What IAM says, which does not always name the permission: https://github.com/google-github-actions/auth/issues/189"""
+_NO_CONDITION: t.Final = "conditionNotMet"
 _NOTHING_MORE: t.Final = (
     "Look for bindings of the bucket, its project and its folders that allow more than this trust (trust.foreign)."
 )
@@ -122,8 +129,7 @@ class GcsCaller:
         anonymous: bool = False,
     ) -> None:
         self._session, self._settings, self._login, self._stopped = session, settings, login, stopped
-        # Of somebody with a token, 401 says that it is none, not that it may not do this.
-        self._refusals = frozenset({401, 403} if anonymous else {403})
+        self._anonymous = anonymous
         self._calls: GcsCalls | None = None
 
     def may(self, operation: Operation, key: str) -> Seen:
@@ -138,7 +144,7 @@ class GcsCaller:
 
         def ask(calls: GcsCalls) -> None:
             request = Request("GET", f"{calls.bucket_path()}/iam", "look", of_bucket=True)
-            calls.once(request, "Reading the bucket's policy")
+            _read(calls, request, "Reading the bucket's policy")
 
         return self._seen("storage.buckets.getIamPolicy", ask)
 
@@ -147,7 +153,7 @@ class GcsCaller:
         try:
             held = held_permissions(self.calls(), NEVER)
         except StowageError as error:
-            return self._refused(error, "Asking for permissions")
+            return self._refused(error, "Asking for permissions", _ACTING)
         if held.value is None:
             return Seen(Answer.UNDECIDED, "The store does not say which permissions the caller has.")
         if held.value:
@@ -175,24 +181,22 @@ class GcsCaller:
         try:
             calls = self.calls()
         except StowageError as error:
-            return self._refused(error, "No token was given")
+            return self._refused(error, "A token", _ACTING)
         try:
             ask(calls)
         except StowageError as error:
-            # The condition is not met: whoever may not delete is not told.
-            if isinstance(error, LocationError) and error.failure.status == 412:
+            # The condition is not met: whoever may not do it is not told.
+            if isinstance(error, LocationError) and _unmet(error.failure):
                 return Seen(Answer.ALLOWED, f"{permission} was allowed.")
-            return self._refused(error, permission)
+            return self._refused(error, permission, permission)
         return Seen(Answer.ALLOWED, f"{permission} was allowed.")
 
-    def _refused(self, error: StowageError, what: str) -> Seen:
-        """What an error shows: a refusal, or nothing."""
+    def _refused(self, error: StowageError, what: str, permission: str) -> Seen:
+        """What an error shows: a refusal for want of a permission, or nothing."""
         if error.code == "interrupted":
             raise error
-        if isinstance(error, LocationError):
-            status, code = error.failure.status, error.failure.store_code
-            if status in self._refusals or (status == 400 and code in _REFUSED_TOKENS):
-                return Seen(Answer.REFUSED, f"{what} was refused ({code or status}).")
+        if isinstance(error, LocationError) and _is_refusal(error.failure, permission, anonymous=self._anonymous):
+            return Seen(Answer.REFUSED, f"{what} was refused ({error.failure.store_code}).")
         return Seen(Answer.UNDECIDED, f"{what}: {error.message}")
 
     def calls(self) -> GcsCalls:
@@ -209,12 +213,42 @@ class GcsCaller:
             upload.cancel()
         elif operation == "list":
             query = {"prefix": key, "maxResults": "1", "fields": "items(name)"}
-            calls.once(Request("GET", calls.objects_path(), "list", query=query, of_bucket=True), what)
+            _read(calls, Request("GET", calls.objects_path(), "list", query=query, of_bucket=True), what)
         elif operation == "read":
-            calls.once(Request("GET", calls.object_path(key), "read", query={"fields": "name"}), what)
+            _read(calls, Request("GET", calls.object_path(key), "read", query={"fields": "name"}), what)
         else:
             # No object has this generation.
             calls.once(Request("DELETE", calls.object_path(key), "delete", query={"ifGenerationMatch": "1"}), what)
+
+
+def _read(calls: GcsCalls, request: Request, what: str) -> None:
+    """A request whose answer is a document. :raises LocationError: also for another answer, such as a login page."""
+    if calls.once(request, what).document() is None:
+        hint = "Check that the endpoint is Google's JSON API, and proxies on the way."
+        raise LocationError(Failure("store_error", f"{what}: what is answered is something else.", hint))
+
+
+def _is_refusal(failure: Failure, permission: str, *, anonymous: bool) -> bool:
+    """Whether a failure shows that rules were asked, and refuse it: Google names the permission that is missing, or says in the words of
+    its services that it is. A proxy's page does neither, and limits on networks, services or who pays are about something else. Pure.
+
+    :param permission: what would be missing, or how that begins.
+    """
+    status, said = failure.status, failure.store_code
+    if status == 401:
+        # Of somebody with a token, it says that it is none, not that it may not do this.
+        return anonymous and said == _LOGIN_REQUIRED
+    named = failure.denied.startswith(permission) if permission == _ACTING else failure.denied == permission
+    if status == 403 and named and not failure.guessed:
+        return True
+    # What is refused for another reason has a hint of its own.
+    unnamed = status == 403 and said == _NO_PERMISSION and not failure.denied and not failure.hint
+    return permission == _ACTING and (unnamed or (status in {400, 403} and said in _REFUSED_TOKENS))
+
+
+def _unmet(failure: Failure) -> bool:
+    """Whether it is a condition of ours that is not met; constraints of organizations have the same status and reason. Pure."""
+    return failure.store_code == _NO_CONDITION and failure.code == "key_exists"
 
 
 @dataclasses.dataclass
