@@ -291,6 +291,26 @@ def test_a_proxy_s_refusal_proves_nothing(world: World) -> None:
     del world.held.bindings[-2:]
 
 
+@pytest.mark.parametrize(("member", "verdict"), [("allUsers", "failed"), ("", "unknown")])
+def test_a_bucket_that_is_read_without_tls_is_found_out(world: World, member: str, verdict: str) -> None:
+    assert verdicts(world.present())["plain_http_refused"] == "passed"
+    if member:
+        world.iam.bind(world.held, "roles/storage.objectViewer", member)
+    world.google.tls_only = False
+    try:
+        found = world.run()
+    finally:
+        world.google.tls_only = True
+        world.held.bindings = [one for one in world.held.bindings if one["members"] != [member]]
+    seen = verdicts(found["trust"])
+    assert seen["plain_http_refused"] == verdict
+    assert [name for name in seen if seen[name] == "unknown"] == (
+        ["plain_http_refused"] if verdict == "unknown" else []
+    )
+    assert world.google.plain
+    assert not any(token for _target, token in world.google.plain), "no token went over plain HTTP"
+
+
 def test_a_role_of_the_project_is_found_out(world: World) -> None:
     world.present()
     binding = {"role": "roles/storage.objectUser", "members": [f"serviceAccount:{world.email}"]}

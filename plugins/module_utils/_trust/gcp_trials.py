@@ -18,6 +18,7 @@ import re
 import secrets as random
 import threading
 import typing as t
+import urllib.parse
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure, LocationError
@@ -50,8 +51,16 @@ _LOGIN_REQUIRED: t.Final = "required"
 _NO_PERMISSION: t.Final = "PERMISSION_DENIED"
 """What IAM says, which does not always name the permission: https://github.com/google-github-actions/auth/issues/189"""
 _NO_CONDITION: t.Final = "conditionNotMet"
+_TLS_REQUIRED: t.Final = re.compile(rb"\bsecureHttpTransport\b|\bsslRequired\b")
+"""The constraint of an organization that forbids plain HTTP, and the reason by which the JSON API refuses it."""
+_LISTING: t.Final = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<ListBucketResult[\s>]")
+_ANY_STATUS: t.Final = tuple(range(200, 600))
 _NOTHING_MORE: t.Final = (
     "Look for bindings of the bucket, its project and its folders that allow more than this trust (trust.foreign)."
+)
+_PLAIN: t.Final = (
+    "Enforce the organization's constraint storage.secureHttpTransport for the bucket's project: without it, Google's XML API answers "
+    "over plain HTTP, and whoever sends a token or a signed URL that way shows it to everybody on the way."
 )
 _OPEN: t.Final = "Look for what lets others in: members of the service account's policy, and its project's bindings."
 
@@ -170,12 +179,22 @@ class GcsCaller:
             return Seen(Answer.UNDECIDED, f"There is no token ({type(error).__name__}).")
         return Seen(Answer.ALLOWED, "A token was given.")
 
-    def silent(self, key: str) -> Seen:
-        """Whether a listing is refused, or not answered at all."""
-        seen = self.may("list", key)
-        if seen.answer is Answer.UNDECIDED:
-            return Seen(Answer.REFUSED, f"Nothing is to be had: {seen.words}")
-        return seen
+    def plain(self, prefix: str) -> Seen:
+        """Whether the bucket is listed over plain HTTP, which the settings' endpoint must be; only for who has no token.
+
+        It is asked by the XML API. The JSON API takes no plain HTTP, whatever the organization wants.
+        (https://cloud.google.com/storage/docs/org-policy-constraints, https://cloud.google.com/storage/docs/xml-api/get-bucket-list)
+        """
+        bucket = urllib.parse.quote(self._settings.bucket, safe="")
+        query = {"prefix": prefix, "max-keys": "1"}
+        try:
+            request = Request("GET", f"/{bucket}", "list", query=query, expected=_ANY_STATUS, of_bucket=True)
+            answer = self.calls().once(request, "Listing over plain HTTP")
+        except StowageError as error:
+            if error.code == "interrupted":
+                raise
+            return Seen(Answer.UNDECIDED, error.message)
+        return _plainly(answer.status, answer.data)
 
     def _seen(self, permission: str, ask: t.Callable[[GcsCalls], None]) -> Seen:
         try:
@@ -249,6 +268,17 @@ def _is_refusal(failure: Failure, permission: str, *, anonymous: bool) -> bool:
 def _unmet(failure: Failure) -> bool:
     """Whether it is a condition of ours that is not met; constraints of organizations have the same status and reason. Pure."""
     return failure.store_code == _NO_CONDITION and failure.code == "key_exists"
+
+
+def _plainly(status: int, body: bytes) -> Seen:
+    """What an answer over plain HTTP shows. Pure."""
+    if status == 200 and _LISTING.match(body):
+        return Seen(Answer.ALLOWED, "A listing was answered.")
+    if status >= 400 and _TLS_REQUIRED.search(body):
+        return Seen(Answer.REFUSED, f"It is refused for want of TLS (status {status}).")
+    return Seen(
+        Answer.UNDECIDED, f"It is not said that TLS is wanted (status {status}): with a token it may be answered."
+    )
 
 
 @dataclasses.dataclass
@@ -403,10 +433,8 @@ def _never() -> Seen:
 
 def prove_plain(proof: Proof, place: Place, nobody: GcsCaller) -> None:
     """The line of a listing over plain HTTP, by nobody: no token is sent that way."""
-    attempt = functools.partial(nobody.silent, f"{place.folder}backups/")
-    proof.add(
-        Trial("plain_http_refused", "refused", "a listing over plain HTTP, by nobody", attempt, None, _NOTHING_MORE)
-    )
+    attempt = functools.partial(nobody.plain, f"{place.folder}backups/")
+    proof.add(Trial("plain_http_refused", "refused", "a listing over plain HTTP, by nobody", attempt, None, _PLAIN))
 
 
 def prove_none(proof: Proof, id_: str, what: str, ask: t.Callable[[], t.Sequence[str]], fix: str) -> None:

@@ -196,3 +196,32 @@ def test_what_an_answer_to_a_change_shows(status: int, body: bytes, seen: Answer
 def test_what_shows_that_no_token_was_given(status: int, body: bytes, refused: bool) -> None:
     failure = classify(Refusal.of(status, body), "Getting a token")
     assert gcp_trials._is_refusal(failure, gcp_trials._ACTING, anonymous=False) is refused
+
+
+CONSTRAINT = b"<Error><Code>ConditionNotMet</Code><Message>Request violates constraint 'constraints/storage.secureHttpTransport'</Message></Error>"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "seen"),
+    [
+        (200, b"<?xml version='1.0'?><ListBucketResult><Name>bucket</Name></ListBucketResult>", Answer.ALLOWED),
+        (200, b"<ListBucketResult xmlns='x'>", Answer.ALLOWED),
+        (412, CONSTRAINT, Answer.REFUSED),
+        (403, answer(403, "sslRequired", "SSL is required to perform this operation."), Answer.REFUSED),
+        # It is the bucket that refuses: whoever has a token may be let in without TLS.
+        (403, b"<Error><Code>AccessDenied</Code></Error>", Answer.UNDECIDED),
+        (200, PAGE, Answer.UNDECIDED),
+        (200, CONSTRAINT, Answer.UNDECIDED),
+        (301, b"", Answer.UNDECIDED),
+        (403, PAGE, Answer.UNDECIDED),
+        (404, b"<Error><Code>NoSuchBucket</Code></Error>", Answer.UNDECIDED),
+        (502, PAGE, Answer.UNDECIDED),
+    ],
+)
+def test_what_an_answer_over_plain_http_shows(status: int, body: bytes, seen: Answer) -> None:
+    session = Answered(status, body)
+    assert caller(session, anonymous=True, endpoint="http://a.googleapis.com").plain("a/").answer is seen
+    assert {(method, url) for method, url, _headers in session.asked} == {
+        ("GET", "http://a.googleapis.com/bucket?prefix=a%2F&max-keys=1")
+    }, "by the XML API, for the JSON API takes no plain HTTP whatever the organization wants"
+    assert all("authorization" not in {name.lower() for name in headers} for _m, _u, headers in session.asked)
