@@ -276,6 +276,21 @@ def test_who_may_do_more_is_found_out(world: World, role: str, expression: str, 
     assert set(verdicts(world.present()).values()) == {"passed"}
 
 
+def test_a_right_to_change_objects_is_found_out_where_the_bucket_does_not_tell(world: World) -> None:
+    role = f"projects/{PROJECT}/roles/changes"
+    world.iam.roles[role] = {"includedPermissions": ["storage.objects.update"]}
+    mine = f'resource.name.startsWith("projects/_/buckets/{world.bucket}/objects/fleet/clusters/prod-1/")'
+    for expression, lines in (
+        (mine, ["object_changes_refused"]),
+        ("", ["bucket_changes_refused", "object_changes_refused"]),
+    ):
+        assert verdicts(world.present())["object_changes_refused"] == "passed"
+        world.iam.bind(world.held, role, f"serviceAccount:{world.email}", expression=expression)
+        assert failed(world.run()) == lines
+        world.held.bindings.pop()
+    del world.iam.roles[role]
+
+
 def test_a_proxy_s_refusal_proves_nothing(world: World) -> None:
     # The mistake that nobody would notice.
     world.iam.bind(world.held, "roles/storage.objectCreator", f"serviceAccount:{world.email}")

@@ -348,6 +348,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.server_side.objects.delete(bucket, name)
         return Reply(204)
 
+    def _mark(self, bucket: str, name: str) -> Reply:
+        """https://cloud.google.com/storage/docs/json_api/v1/objects/patch, as far as a condition that is not met."""
+        for permission in ("storage.objects.get", "storage.objects.update"):
+            self._may(permission, f"{bucket}/{name}")
+        stored = self._found(bucket, name, "storage.objects.update").resource()
+        if self._query.get("ifMetagenerationMatch", stored["metageneration"]) != stored["metageneration"]:
+            raise no_condition()
+        raise Refused(501, "notImplemented", "Not Implemented")
+
     def _bucket(self, bucket: str) -> Reply:
         self._may("storage.buckets.get", bucket)
         return _json(self.server_side.objects.bucket(bucket).resource())
@@ -500,7 +509,7 @@ _ROUTES: list[tuple[str, dict[str, _Method]]] = [
     (r"/storage/v1/projects/([^/]+)/hmacKeys", {"GET": _Handler._hmac_keys}),
     (r"/storage/v1/b/([^/]+)/iam/testPermissions", {"GET": _Handler._test_permissions}),
     (r"/storage/v1/b/([^/]+)/o", {"GET": _Handler._list}),
-    (r"/storage/v1/b/([^/]+)/o/([^/]+)", {"GET": _Handler._get, "DELETE": _Handler._delete}),
+    (r"/storage/v1/b/([^/]+)/o/([^/]+)", {"GET": _Handler._get, "PATCH": _Handler._mark, "DELETE": _Handler._delete}),
     (
         r"/upload/storage/v1/b/([^/]+)/o",
         {"POST": _Handler._upload, "PUT": _Handler._chunk, "DELETE": _Handler._cancel},

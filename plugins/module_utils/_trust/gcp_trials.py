@@ -5,9 +5,9 @@
 """Harmless requests that show what a caller may do in a bucket at Google, and the lines that prove trust. Private to the
 collection.
 
-Writing is asked for by an upload that is begun and cancelled, deleting by a condition that no object meets. Google hides whether
-an object exists from who may not list, so reading and deleting are decided by objects that are there; without one the line is
-unknown. (https://cloud.google.com/storage/docs/json_api/v1/status-codes)
+Writing is asked for by an upload that is begun and cancelled, deleting and changing by a condition that no object meets. Google
+hides whether an object exists from who may not list, so what is done to an object is decided by objects that are there; without
+one the line is unknown. (https://cloud.google.com/storage/docs/json_api/v1/status-codes)
 """
 
 from __future__ import annotations
@@ -156,6 +156,22 @@ class GcsCaller:
             _read(calls, request, "Reading the bucket's policy")
 
         return self._seen("storage.buckets.getIamPolicy", ask)
+
+    def marks(self, key: str) -> Seen:
+        """Whether what an object's resource says may be changed, such as its retention. Nothing is.
+
+        :param key: the whole name of an object that is there, and that the caller may read, as they must to change it
+            (https://cloud.google.com/storage/docs/access-control/iam-json).
+        """
+
+        def ask(calls: GcsCalls) -> None:
+            headers = {"Content-Type": "application/json; charset=UTF-8"}
+            # No object has been changed so often.
+            query = {"ifMetagenerationMatch": str(2**62)}
+            request = Request("PATCH", calls.object_path(key), "mark", query=query, headers=headers, body=b"{}")
+            calls.once(request, "Trying storage.objects.update")
+
+        return self._seen("storage.objects.update", ask)
 
     def changes(self) -> Seen:
         """Whether the caller has a permission that no permission set has, as the store says when it is asked."""
@@ -317,6 +333,12 @@ def prove_set(proof: Proof, me: GcsCaller, name: PermissionSet, place: Place, sa
     what = "changing the bucket, its policy, or what objects are guarded by"
     fix = "Take roles that have what is named away from the account."
     proof.add(Trial("bucket_changes_refused", "refused", what, me.changes, control, fix))
+    key = samples.find(place.folder, ALLOWED[name]["read"])
+    what = f"storage.objects.update at {key.rpartition('/')[0] or place.folder}/"
+    attempt = functools.partial(me.marks, key)
+    proof.add(
+        Trial("object_changes_refused", "refused", what, attempt, control, _NOTHING_MORE), "" if key else _NO_SAMPLE
+    )
 
 
 def prove_closed(proof: Proof, me: GcsCaller, name: PermissionSet, place: Place, samples: Samples) -> None:

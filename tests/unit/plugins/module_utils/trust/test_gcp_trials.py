@@ -163,16 +163,16 @@ def test_what_an_answer_to_a_listing_shows(status: int, body: bytes, with_token:
         (412, answer(412, "conditionNotMet", "At least one of the pre-conditions did not hold."), Answer.ALLOWED),
         (412, answer(412, "conditionNotMet", "Users do not belong to a permitted customer."), Answer.UNDECIDED),
         (412, PAGE, Answer.UNDECIDED),
-        (403, denied("a@p", "storage.objects.delete"), Answer.REFUSED),
+        (403, denied("a@p", "storage.objects.update"), Answer.REFUSED),
         (403, denied("a@p", "storage.objects.get"), Answer.UNDECIDED),
         (403, PAGE, Answer.UNDECIDED),
     ],
 )
 def test_what_an_answer_to_a_change_shows(status: int, body: bytes, seen: Answer) -> None:
     session = Answered(status, body)
-    assert caller(session).may("delete", "a/b").answer is seen
+    assert caller(session).marks("a/b").answer is seen
     ((method, url, _headers),) = session.asked
-    assert (method, "ifGenerationMatch=" in url) == ("DELETE", True), "nothing comes of it"
+    assert (method, "ifMetagenerationMatch=" in url) == ("PATCH", True), "nothing comes of it"
 
 
 @pytest.mark.parametrize(

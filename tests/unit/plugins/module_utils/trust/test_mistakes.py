@@ -30,7 +30,7 @@ LISTED = {
         "audience_not_compared another_provider same_name_in_another_cluster token_creator_of_the_project "
         "organization_policy keys_that_do_not_expire hmac_keys lifetime_of_tokens retention_and_velero "
         "key_of_the_service_agent wrong_account certificates_of_the_environment condition_forgets_the_cluster "
-        "refused_for_another_reason reader_said_to_be_unfit refused_by_a_proxy plain_http"
+        "refused_for_another_reason reader_said_to_be_unfit refused_by_a_proxy plain_http objects_may_be_changed"
     ),
     "minio": (
         "no_accounts access_key_of_an_administrator attached_twice bucket_policy_for_users own_certificate "
