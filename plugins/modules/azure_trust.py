@@ -34,7 +34,9 @@ description:
 options:
   state:
     description:
-      - V(absent) deletes what the trust made, if nobody else depends on it. A SAS ends with the role of who signed it.
+      - V(absent) deletes what the trust made, if nobody else depends on it. A SAS ends with the role of who signed it. Leave the
+        other options as they were - federated credentials of the application of O(service_principal) are deleted with
+        O(cluster_account) only, and named in a warning without it.
     type: str
     choices: [present, absent]
     default: present

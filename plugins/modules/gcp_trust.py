@@ -300,8 +300,13 @@ trust:
     checks:
       description:
         - The lines of the proof. C(verdict) is V(passed), V(failed), or V(unknown) if it could not be decided.
-        - Google hides from who may not list whether an object exists. So reading and deleting are decided by objects that are
+        - Google hides from who may not list whether an object exists. So reading, deleting and changing are decided by objects that are
           there, and unknown before the first backup.
+        - C(bucket_changes_refused) is what Google says of the bucket, and so does not see what is granted for some objects only.
+          C(object_changes_refused) tries to change an object of the cluster, which an update of its holds, its retention or its metadata is.
+        - C(plain_http_refused) lists the bucket by Google's XML API, without a token. It is passed where the constraint
+          C(storage.secureHttpTransport) of the organization is named as the reason, failed where the listing is answered, and unknown otherwise.
+          The JSON API, which this collection uses, never takes plain HTTP.
       returned: always
       type: list
       elements: dict
@@ -310,7 +315,7 @@ trust:
           expected: refused
           verdict: passed
           what: another account of the namespace
-          seen: No token was given was refused (unauthorized_client).
+          seen: A token was refused (unauthorized_client).
           fix: ""
     service_account:
       description: The address of the service account.

@@ -157,7 +157,8 @@ options:
         required: true
       expected:
         description:
-          - Whether the user gets a session.
+          - Whether the user gets a session. A refusal counts only for want of a policy, and is unknown for a wrong password or a user
+            that the directory does not have.
         type: str
         required: true
         choices: [allowed, refused]

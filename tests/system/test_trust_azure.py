@@ -296,6 +296,22 @@ def test_a_container_that_is_open_to_everybody_is_found_out(alone: World) -> Non
         assert {"anonymous_list_refused", "anonymous_read_refused"} <= set(failed(alone.run()))
 
 
+def test_a_proxy_s_refusal_of_who_has_no_token_proves_nothing(alone: World) -> None:
+    before = verdicts(alone.present())
+    nobody = {name for name in before if name.startswith("anonymous_")}
+    assert {before[name] for name in nobody} == {"passed"}
+    # The mistake that nobody would notice.
+    with alone.cloud.azurite.client() as client:
+        client.get_container_client(alone.bucket).set_container_access_policy({}, public_access="container")
+    alone.cloud.guard.stopped = {""}
+    try:
+        after = verdicts(alone.present())
+    finally:
+        alone.cloud.guard.stopped = set()
+    assert {name for name in after if after[name] == "unknown"} == nobody
+    assert {after[name] for name in after.keys() - nobody} == {"passed"}
+
+
 def test_an_account_that_takes_plain_http_is_found_out(alone: World) -> None:
     assert verdicts(alone.present())["plain_http_refused"] == "passed"
     alone.cloud.storage.account["supportsHttpsTrafficOnly"] = False

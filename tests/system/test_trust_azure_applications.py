@@ -165,6 +165,22 @@ def test_credentials_that_their_owner_set_are_proven_and_left_alone(world: Appli
     assert (list(world.application.federated), world.traces(), world.asked()) == (["theirs"], [], [])
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_credentials_that_nobody_here_sees_are_named_when_the_rest_is_taken_away(world: Applied, check: bool) -> None:
+    made = world.run()
+    ((name, _credential),) = world.application.federated.items()
+    assert not made.get("warnings")
+    world.owned = False
+    for more, named in (({}, name), ({"federation": None}, f"stowage-{world.name}-")):
+        found = world.run(check=check, state="absent", **more)
+        (warning,) = found["warnings"]
+        assert (world.application.client_id in warning, named in warning, "cluster_account" in warning) == (True,) * 3
+    assert (list(world.application.federated), bool(world.traces())) == ([name], check)
+    world.owned = True
+    gone = world.run(state="absent")
+    assert (world.application.federated, gone.get("warnings")) == ({}, None)
+
+
 def test_there_is_room_for_twenty(world: Applied) -> None:
     many = {f"theirs-{number}": theirs(f"subject-{number}") for number in range(MOST_CREDENTIALS)}
     world.application.federated = dict(many)

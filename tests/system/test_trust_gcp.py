@@ -7,6 +7,7 @@ should not. Tokens are those of a real cluster."""
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -273,6 +274,56 @@ def test_who_may_do_more_is_found_out(world: World, role: str, expression: str, 
     assert refused["error_code"] == "trust_in_use"
     world.held.bindings.pop()
     assert set(verdicts(world.present()).values()) == {"passed"}
+
+
+def test_a_right_to_change_objects_is_found_out_where_the_bucket_does_not_tell(world: World) -> None:
+    role = f"projects/{PROJECT}/roles/changes"
+    world.iam.roles[role] = {"includedPermissions": ["storage.objects.update"]}
+    mine = f'resource.name.startsWith("projects/_/buckets/{world.bucket}/objects/fleet/clusters/prod-1/")'
+    for expression, lines in (
+        (mine, ["object_changes_refused"]),
+        ("", ["bucket_changes_refused", "object_changes_refused"]),
+    ):
+        assert verdicts(world.present())["object_changes_refused"] == "passed"
+        world.iam.bind(world.held, role, f"serviceAccount:{world.email}", expression=expression)
+        assert failed(world.run()) == lines
+        world.held.bindings.pop()
+    del world.iam.roles[role]
+
+
+def test_a_proxy_s_refusal_proves_nothing(world: World) -> None:
+    # The mistake that nobody would notice.
+    world.iam.bind(world.held, "roles/storage.objectCreator", f"serviceAccount:{world.email}")
+    world.iam.bind(world.held, "roles/storage.objectCreator", "allUsers")
+    assert {"create_refused", "anonymous_create_refused"} <= set(failed(world.run(permissions="reader")))
+    world.google.stopped = re.compile("POST /upload/")
+    try:
+        seen = verdicts(world.present(permissions="reader"))
+    finally:
+        world.google.stopped = None
+    unknown = {name for name, verdict in seen.items() if verdict == "unknown"}
+    assert unknown == {name for name in seen if name.endswith("_create_refused")} | {"create_refused"}
+    del world.held.bindings[-2:]
+
+
+@pytest.mark.parametrize(("member", "verdict"), [("allUsers", "failed"), ("", "unknown")])
+def test_a_bucket_that_is_read_without_tls_is_found_out(world: World, member: str, verdict: str) -> None:
+    assert verdicts(world.present())["plain_http_refused"] == "passed"
+    if member:
+        world.iam.bind(world.held, "roles/storage.objectViewer", member)
+    world.google.tls_only = False
+    try:
+        found = world.run()
+    finally:
+        world.google.tls_only = True
+        world.held.bindings = [one for one in world.held.bindings if one["members"] != [member]]
+    seen = verdicts(found["trust"])
+    assert seen["plain_http_refused"] == verdict
+    assert [name for name in seen if seen[name] == "unknown"] == (
+        ["plain_http_refused"] if verdict == "unknown" else []
+    )
+    assert world.google.plain
+    assert not any(token for _target, token in world.google.plain), "no token went over plain HTTP"
 
 
 def test_a_role_of_the_project_is_found_out(world: World) -> None:

@@ -328,7 +328,6 @@ def people(directory: Directory, *names: str) -> list[str]:
 def test_users_and_groups_of_a_directory(named: World, directory: Directory) -> None:
     alice, bob, carol = people(directory, "alice", "bob", "carol")
     person, group = f"uid={alice},{directory.people}", directory.group(f"ops-{bob}", f"uid={bob},{directory.people}")
-    wrong = {**login(directory, alice, "refused"), "name": "wrong-password", "password": "not-this-one"}
     options: Tree = {
         "secret_path": None,
         "ldap_users": [person.upper()],
@@ -337,7 +336,6 @@ def test_users_and_groups_of_a_directory(named: World, directory: Directory) -> 
             login(directory, alice, "allowed"),
             login(directory, bob, "allowed"),
             login(directory, carol, "refused"),
-            wrong,
         ],
     }
     planned = named.run(check=True, **options)
@@ -345,8 +343,7 @@ def test_users_and_groups_of_a_directory(named: World, directory: Directory) -> 
     assert changes(trust) == changes(planned["trust"]) == [("policy", False, True), ("directory", False, True)]
     seen = verdicts(trust)
     assert set(seen.values()) == {"passed"}
-    assert {f"ldap_{bob}_read_refused", f"ldap_{carol}_refused", "ldap_wrong-password_refused"} <= set(seen)
-    assert wrong["password"] not in json.dumps(trust)
+    assert {f"ldap_{bob}_read_refused", f"ldap_{carol}_refused"} <= set(seen)
     assert named.run(**options)["changed"] is False, "names are the same in another case"
     refused = named.run(state="absent", secret_path=None)
     assert (refused["error_code"], "of the directory" in refused["msg"]) == ("trust_in_use", True)
@@ -395,6 +392,30 @@ def test_a_refusal_proves_nothing_while_nobody_of_the_directory_gets_in(named: W
     options: Tree = {"secret_path": None, "ldap_users": [f"uid={alice},{directory.people}"]}
     seen = verdicts(named.present(**options, verify_ldap=[login(directory, bob, "refused")]))
     assert (seen[f"ldap_{bob}_refused"], seen["list_allowed"]) == ("unknown", "unknown")
+    named.run(state="absent", **options)
+
+
+def test_who_is_refused_for_a_wrong_password_proves_nothing(named: World, directory: Directory) -> None:
+    alice, bob, carol = people(directory, "alice", "bob", "carol")
+    # The mistake that nobody would notice: bob has the policy by a group, and his password is not this one any more.
+    group = directory.group(f"all-{alice}", *(f"uid={one},{directory.people}" for one in (alice, bob)))
+    stale, password = login(directory, bob, "refused"), "not-this-one"
+    unknown = {**stale, "name": "nobody", "username": f"nobody-{bob}"}
+    right, none = login(directory, alice, "allowed"), login(directory, carol, "refused")
+    options: Tree = {"secret_path": None, "ldap_groups": [group]}
+    trust = named.present(**options, verify_ldap=[right, {**stale, "password": password}, unknown, none])
+    seen = verdicts(trust)
+    assert (seen[f"ldap_{bob}_refused"], seen["ldap_nobody_refused"]) == ("unknown", "unknown")
+    assert (seen[f"ldap_{alice}_allowed"], seen[f"ldap_{carol}_refused"]) == ("passed", "passed")
+    assert password not in json.dumps(trust)
+    assert named.run(**options, verify_ldap=[right, stale])["error_details"]["checks"] == [f"ldap_{bob}_refused"]
+    # Who must get in, and has a wrong password, is not shown to get in.
+    line = f"ldap_{bob}_allowed"
+    found = named.run(
+        **options, verify_ldap=[right, {**stale, "password": password, "expected": "allowed"}], verify_required=[line]
+    )
+    assert line in found["error_details"]["checks"]
+    assert password not in json.dumps(found)
     named.run(state="absent", **options)
 
 

@@ -67,7 +67,7 @@ class Guard:
     """The server. `endpoint` is its URL without the account, `ca_cert` the file of its CA.
 
     `seen` are method, path and kind of credentials of each request; with `firewall` it answers everybody as the account's network
-    rules do.
+    rules do. Requests with a kind of credentials of `stopped` do not get there: something on the way answers them with a bare 403.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Guard:
         self.azurite, self.storage, self.entra, self.rbac = azurite, storage, entra, rbac
         self.seen: list[tuple[str, str, str]] = []
         self.firewall = False
+        self.stopped: set[str] = set()
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(pair.certificate, pair.key)
         self.upstream = urllib.parse.urlsplit(azurite.endpoint)
@@ -197,7 +198,10 @@ class _Handler(BaseHTTPRequestHandler):
         plain = not isinstance(self.connection, ssl.SSLSocket)
         try:
             kind = self.guard.check(self.command, self.path, headers, plain=plain)
-            self._forward(body, anonymous=not kind)
+            if kind in self.guard.stopped:
+                self._send(403, {"Content-Type": "text/html"}, b"<html><title>Forbidden</title></html>")
+            else:
+                self._forward(body, anonymous=not kind)
         except Denied as denied:
             named = {"x-ms-error-code": denied.code, "Content-Type": "application/xml"}
             self._send(denied.status, named, denied.body.encode())

@@ -13,6 +13,9 @@ resumable upload. The sources of its answers:
   https://cloud.google.com/storage/docs/access-control/iam-json; to who has no credentials, 401 and not 403:
   https://cloud.google.com/storage/docs/json_api/v1/status-codes#401-unauthorized;
 * conditions: https://cloud.google.com/storage/docs/request-preconditions;
+* plain HTTP, which the JSON API never takes ("sslRequired", see errors) and the XML API does unless an organization forbids it:
+  https://cloud.google.com/storage/docs/org-policy-constraints. What that answers is told nowhere; the shape is that of other constraints
+  (https://github.com/googleapis/java-storage/issues/1240), in XML: https://cloud.google.com/storage/docs/xml-api/reference-status;
 * resumable uploads (308 and Range, 499 for a cancelled one, units of 256 KiB):
   https://cloud.google.com/storage/docs/performing-resumable-uploads and .../resumable-uploads.
 """
@@ -22,9 +25,11 @@ from __future__ import annotations
 import http.server
 import json
 import re
+import socket
 import ssl
 import threading
 import urllib.parse
+import xml.sax.saxutils
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +43,8 @@ from testbed.google_tokens import POOL, TokenAnswer, Tokens
 from testbed.pki import Authority
 
 LONGEST_BODY = 64 << 20
+_XML = "<?xml version='1.0' encoding='UTF-8'?>"
+_HANDSHAKE = b"\x16"
 _RANGE = re.compile(r"bytes (?:\*|(\d+)-(\d+))/(?:\*|(\d+))")
 
 
@@ -61,6 +68,9 @@ class GoogleServer:
     them on the bucket (testIamPermissions) finds none; `says_permissions` whether that is answered at all, `says` what it
     answers if not the truth. With `hides` an object's absence is hidden from who may not list, as an absent object is of
     no other look than a forbidden one ("or it may not exist"). Buckets that `iam` guards have policies instead of all these.
+
+    `tls_only` is the organization's constraint, and `plain` what is asked over plain HTTP: the target, and whether with a token. What
+    `stopped` fits, as method and target, does not get there: something on the way answers with a bare 403.
     """
 
     def __init__(self, directory: Path, *, tls: bool = True, conditions: bool = True) -> None:
@@ -75,6 +85,9 @@ class GoogleServer:
         self.says: set[str] | None = None
         self.hides = False
         self.seen: list[tuple[str, str]] = []
+        self.tls_only = True
+        self.plain: list[tuple[str, bool]] = []
+        self.stopped: re.Pattern[str] | None = None
         authority = Authority(directory / "pki", "ca")
         self.ca_cert = authority.pair.certificate
         self.pair = authority.server("google")
@@ -85,11 +98,8 @@ class GoogleServer:
 
         self._server = _Server(("127.0.0.1", 0), Handler)
         if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(self.pair.certificate, self.pair.key)
-            self._server.socket = context.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
+            self._server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._server.context.load_cert_chain(self.pair.certificate, self.pair.key)
         self.endpoint = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, name="google", daemon=True).start()
 
@@ -133,6 +143,15 @@ class GoogleServer:
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
+    context: ssl.SSLContext | None = None
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """With or without TLS, as the client begins."""
+        if self.context is None or request.recv(1, socket.MSG_PEEK) != _HANDSHAKE:
+            super().finish_request(request, client_address)
+            return
+        with self.context.wrap_socket(request, server_side=True) as secure:
+            super().finish_request(secure, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that ends early ends alone, quietly."""
@@ -142,6 +161,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = 256 << 10
+    server: _Server
     server_side: GoogleServer
 
     def log_message(self, *args: object) -> None:
@@ -156,8 +176,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._left = int(self.headers.get("Content-Length") or 0)
         self._parts = urllib.parse.urlsplit(self.path)
         self._query = dict(urllib.parse.parse_qsl(self._parts.query, keep_blank_values=True))
+        server = self.server_side
         try:
-            reply = self._route()
+            if server.stopped and server.stopped.match(f"{self.command} {self.path}"):
+                reply = Reply(403, b"<html><title>Forbidden</title></html>", "text/html")
+            elif self.server.context is not None and not isinstance(self.connection, ssl.SSLSocket):
+                reply = self._plainly()
+            else:
+                reply = self._route()
         except Refused as refused:
             reply = _error(refused)
         except Wrong as wrong:
@@ -195,6 +221,25 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 names = [urllib.parse.unquote(name) for name in match.groups()]
                 return methods[self.command](self, *names)
         raise Refused(404, "notFound", "Not Found")
+
+    def _plainly(self) -> Reply:
+        """What is asked over plain HTTP."""
+        server, authorization = self.server_side, self.headers.get("Authorization", "")
+        server.plain.append((self.path, bool(authorization)))
+        match = re.fullmatch(r"/([^/]+)", self._parts.path)
+        if match is None or self.command != "GET":
+            raise Refused(403, "sslRequired", "SSL is required to perform this operation.")
+        if server.tls_only:
+            return _xml(412, "ConditionNotMet", "Request violates constraint 'constraints/storage.secureHttpTransport'")
+        bucket = urllib.parse.unquote(match[1])
+        self._anonymous = not authorization
+        self._caller = server.tokens.whose(authorization)
+        if not self._has("storage.objects.list", bucket):
+            return _xml(403, "AccessDenied", "Anonymous caller does not have storage.objects.list access.")
+        found = server.objects.names(bucket, self._query.get("prefix", ""))[: int(self._query.get("max-keys", 1000))]
+        contents = "".join(f"<Contents><Key>{xml.sax.saxutils.escape(name)}</Key></Contents>" for name in found)
+        document = f"<ListBucketResult xmlns='http://doc.s3.amazonaws.com/2006-03-01'><Name>{bucket}</Name>{contents}</ListBucketResult>"
+        return Reply(200, (_XML + document).encode(), "application/xml; charset=UTF-8")
 
     def _token(self, path: str) -> Reply:
         text, tokens = self._body().decode(), self.server_side.tokens
@@ -302,6 +347,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             raise no_condition()
         self.server_side.objects.delete(bucket, name)
         return Reply(204)
+
+    def _mark(self, bucket: str, name: str) -> Reply:
+        """https://cloud.google.com/storage/docs/json_api/v1/objects/patch, as far as a condition that is not met."""
+        for permission in ("storage.objects.get", "storage.objects.update"):
+            self._may(permission, f"{bucket}/{name}")
+        stored = self._found(bucket, name, "storage.objects.update").resource()
+        if self._query.get("ifMetagenerationMatch", stored["metageneration"]) != stored["metageneration"]:
+            raise no_condition()
+        raise Refused(501, "notImplemented", "Not Implemented")
 
     def _bucket(self, bucket: str) -> Reply:
         self._may("storage.buckets.get", bucket)
@@ -455,7 +509,7 @@ _ROUTES: list[tuple[str, dict[str, _Method]]] = [
     (r"/storage/v1/projects/([^/]+)/hmacKeys", {"GET": _Handler._hmac_keys}),
     (r"/storage/v1/b/([^/]+)/iam/testPermissions", {"GET": _Handler._test_permissions}),
     (r"/storage/v1/b/([^/]+)/o", {"GET": _Handler._list}),
-    (r"/storage/v1/b/([^/]+)/o/([^/]+)", {"GET": _Handler._get, "DELETE": _Handler._delete}),
+    (r"/storage/v1/b/([^/]+)/o/([^/]+)", {"GET": _Handler._get, "PATCH": _Handler._mark, "DELETE": _Handler._delete}),
     (
         r"/upload/storage/v1/b/([^/]+)/o",
         {"POST": _Handler._upload, "PUT": _Handler._chunk, "DELETE": _Handler._cancel},
@@ -465,6 +519,12 @@ _ROUTES: list[tuple[str, dict[str, _Method]]] = [
 
 def _json(document: dict[str, Any], status: int = 200) -> Reply:
     return Reply(status, json.dumps(document).encode())
+
+
+def _xml(status: int, code: str, message: str) -> Reply:
+    """The XML API's way to say an error."""
+    body = f"{_XML}<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return Reply(status, body.encode(), "application/xml; charset=UTF-8")
 
 
 def _of(answer: TokenAnswer) -> Reply:

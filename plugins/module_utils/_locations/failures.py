@@ -23,7 +23,7 @@ have been carried out."""
 class Failure:
     """A request's failure. ``transient``: trying again may help. ``store_code`` and ``status`` are the store's, if it answered.
     ``denied`` is the action that was denied, if the store named it; ``own_side``: it was a policy of the caller's own; ``its_side``: it
-    was one of what the request is about."""
+    was one of what the request is about; ``guessed``: the store named none, and ``denied`` is what the request needs."""
 
     code: str
     message: str
@@ -35,6 +35,7 @@ class Failure:
     denied: str = ""
     own_side: bool = False
     its_side: bool = False
+    guessed: bool = False
 
 
 class LocationError(StowageError):

@@ -39,8 +39,10 @@ SETUP_GRANTS: t.Final[dict[str, str]] = {
     "remove": "storage.buckets.delete",
 }
 """What only setting up a bucket needs."""
-Doing = t.Literal["create", "read", "list", "delete", "look", "make", "change", "remove"]
-"""What a request does; the last four are about the bucket."""
+REFUSED_GRANTS: t.Final[dict[str, str]] = {"mark": "storage.objects.update"}
+"""What nobody needs, and is tried to see it refused."""
+Doing = t.Literal["create", "read", "list", "delete", "mark", "look", "make", "change", "remove"]
+"""What a request does; ``mark`` is to change what an object's resource says, the last four are about the bucket."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,9 +185,9 @@ class GcsCalls(Retries):
         if failure.code != "permission_denied" or failure.hint:
             return failure
         # The store named no permission.
-        denied = (GRANTS | SETUP_GRANTS)[request.doing]
+        denied = (GRANTS | SETUP_GRANTS | REFUSED_GRANTS)[request.doing]
         hint = f"Grant a role with {denied} on the bucket (and look for deny policies and conditions)."
-        return dataclasses.replace(failure, hint=hint, denied=denied)
+        return dataclasses.replace(failure, hint=hint, denied=denied, guessed=True)
 
 
 def lower(headers: t.Mapping[str, str]) -> dict[str, str]:

@@ -61,6 +61,14 @@ _WORDS: t.Final[t.Sequence[tuple[re.Pattern[str], _Verdict]]] = [
             ),
         ),
         (
+            r"ORG_RESTRICTION|organization restriction",
+            (
+                "permission_denied",
+                "the network lets its users into other organizations only",
+                "Let the proxy that sets X-Goog-Allowed-Resources name the bucket's organization.",
+            ),
+        ),
+        (
             r"\brequester ?pays\b",
             (
                 "permission_denied",

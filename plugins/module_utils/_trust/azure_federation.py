@@ -57,6 +57,19 @@ def removal_steps(apis: Apis, wanted: Wanted, found: Found, kept: t.Collection[s
     ]
 
 
+def left_behind(apis: Apis, wanted: Wanted) -> str:
+    """What to tell who takes a trust away of federated credentials that may stay, since nobody here can see them; empty if somebody can."""
+    if wanted.given is None or apis.store(wanted) is not None:
+        return ""
+    names = sorted(azure_policy.credentials(wanted))
+    named = ", ".join(names) if names else f"those whose names begin with {azure_policy.credential_start(wanted)}"
+    holder = wanted.given.client_id or f"whose service principal is {wanted.given.object_id}"
+    return (
+        f"Federated credentials of the application {holder} were not looked at, and may still let accounts of clusters act as it: {named}. "
+        "Set cluster_account to the owner of the application to have them deleted, or ask the owner to delete them."
+    )
+
+
 def other_credentials(apis: Apis, wanted: Wanted) -> list[str]:
     """Federated credentials of the principal that let in others than are meant."""
     store = apis.store(wanted)

@@ -335,7 +335,12 @@ def credentials(wanted: Wanted) -> dict[str, Tree]:
 def credential_name(wanted: Wanted, properties: Tree) -> str:
     """The name of a credential of ours: the same for each run."""
     made = made_id(wanted.scope, str(properties.get("issuer")), str(properties.get("subject")))
-    return f"stowage-{wanted.name}-{made[:8]}"
+    return f"{credential_start(wanted)}{made[:8]}"
+
+
+def credential_start(wanted: Wanted) -> str:
+    """What the names of the trust's credentials begin with."""
+    return f"stowage-{wanted.name}-"
 
 
 def is_ours(wanted: Wanted, name: str, properties: Tree) -> bool:

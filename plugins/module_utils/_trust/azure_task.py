@@ -27,6 +27,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_ar
     graph_of,
     wanted_of,
 )
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_federation import left_behind
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_others import Others, others_of
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_parties import Parties, account_of
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.azure_policy import Sas, Tree, Who
@@ -137,6 +138,8 @@ class AzureTrust:
 
     def _removed(self, apis: Apis, found: Found) -> dict[str, t.Any]:
         steps = azure.plan_removal(apis, self._wanted, found)
+        if left := left_behind(apis, self._wanted):
+            self._task.warn(left)
         changes = [step.change for step in steps]
         sas = self._wanted.sas
         if sas and key_file.read_document(sas.path, ("sas_token", "address")) is not None:

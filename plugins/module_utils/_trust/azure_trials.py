@@ -32,7 +32,6 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets imp
 
 _ABSENT: t.Final = frozenset({"key_not_found", "key_exists", "locked"})
 # With these the service says that somebody is known, and may not do this. AuthorizationFailure is the account's firewall.
-# A status without a code is not the service's answer.
 _MISMATCH: t.Final = frozenset({"AuthorizationPermissionMismatch", "InsufficientAccountPermissions"})
 _NOBODY: t.Final = frozenset({"permission_denied", "credentials_missing", "credentials_invalid", "bucket_not_found"})
 # The account's firewall, or its state: whoever is refused so here may be let in from elsewhere, or later.
@@ -151,6 +150,9 @@ def _put(key: str, calls: AzureCalls) -> None:
 
 def _told(action: str, failure: Failure, *, anonymous: bool) -> Seen:
     """What a failure shows: a refusal, or nothing. Pure."""
+    if failure.store_code == str(failure.status):
+        # The Blob service names its errors, in the answer's header or body: a bare status is that of something on the way.
+        return Seen(Answer.UNDECIDED, f"{action}: status {failure.status}, without an error code of the Blob service.")
     if failure.code in _ABSENT or failure.store_code == _BAD_SUM:
         return Seen(Answer.ALLOWED, f"{action} was allowed, of something that does not exist.")
     if failure.store_code in _NO_TOKEN:

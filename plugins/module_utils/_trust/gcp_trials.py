@@ -5,9 +5,9 @@
 """Harmless requests that show what a caller may do in a bucket at Google, and the lines that prove trust. Private to the
 collection.
 
-Writing is asked for by an upload that is begun and cancelled, deleting by a condition that no object meets. Google hides whether
-an object exists from who may not list, so reading and deleting are decided by objects that are there; without one the line is
-unknown. (https://cloud.google.com/storage/docs/json_api/v1/status-codes)
+Writing is asked for by an upload that is begun and cancelled, deleting and changing by a condition that no object meets. Google
+hides whether an object exists from who may not list, so what is done to an object is decided by objects that are there; without
+one the line is unknown. (https://cloud.google.com/storage/docs/json_api/v1/status-codes)
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import re
 import secrets as random
 import threading
 import typing as t
+import urllib.parse
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import LocationError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure, LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_calls import GcsCalls, Request
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_client import GcsSettings, TokenSource
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_settings import held_permissions
@@ -43,8 +44,23 @@ NOBODY: t.Final = "stowage-trust-check"
 _NO_SAMPLE: t.Final = "There is no object yet by which it could be told; back up once, and try again."
 _REFUSED_TOKENS: t.Final = frozenset({"invalid_grant", "unauthorized_client", "access_denied", "invalid_target"})
 """What the security token service says to a token that it does not take."""
+_ACTING: t.Final = "iam.serviceAccounts."
+"""What the permissions begin with by which somebody becomes an account."""
+_LOGIN_REQUIRED: t.Final = "required"
+"""The reason that who has no token is told: https://cloud.google.com/storage/docs/json_api/v1/status-codes#401-unauthorized"""
+_NO_PERMISSION: t.Final = "PERMISSION_DENIED"
+"""What IAM says, which does not always name the permission: https://github.com/google-github-actions/auth/issues/189"""
+_NO_CONDITION: t.Final = "conditionNotMet"
+_TLS_REQUIRED: t.Final = re.compile(rb"\bsecureHttpTransport\b|\bsslRequired\b")
+"""The constraint of an organization that forbids plain HTTP, and the reason by which the JSON API refuses it."""
+_LISTING: t.Final = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<ListBucketResult[\s>]")
+_ANY_STATUS: t.Final = tuple(range(200, 600))
 _NOTHING_MORE: t.Final = (
     "Look for bindings of the bucket, its project and its folders that allow more than this trust (trust.foreign)."
+)
+_PLAIN: t.Final = (
+    "Enforce the organization's constraint storage.secureHttpTransport for the bucket's project: without it, Google's XML API answers "
+    "over plain HTTP, and whoever sends a token or a signed URL that way shows it to everybody on the way."
 )
 _OPEN: t.Final = "Look for what lets others in: members of the service account's policy, and its project's bindings."
 
@@ -122,8 +138,7 @@ class GcsCaller:
         anonymous: bool = False,
     ) -> None:
         self._session, self._settings, self._login, self._stopped = session, settings, login, stopped
-        # Of somebody with a token, 401 says that it is none, not that it may not do this.
-        self._refusals = frozenset({401, 403} if anonymous else {403})
+        self._anonymous = anonymous
         self._calls: GcsCalls | None = None
 
     def may(self, operation: Operation, key: str) -> Seen:
@@ -138,16 +153,32 @@ class GcsCaller:
 
         def ask(calls: GcsCalls) -> None:
             request = Request("GET", f"{calls.bucket_path()}/iam", "look", of_bucket=True)
-            calls.once(request, "Reading the bucket's policy")
+            _read(calls, request, "Reading the bucket's policy")
 
         return self._seen("storage.buckets.getIamPolicy", ask)
+
+    def marks(self, key: str) -> Seen:
+        """Whether what an object's resource says may be changed, such as its retention. Nothing is.
+
+        :param key: the whole name of an object that is there, and that the caller may read, as they must to change it
+            (https://cloud.google.com/storage/docs/access-control/iam-json).
+        """
+
+        def ask(calls: GcsCalls) -> None:
+            headers = {"Content-Type": "application/json; charset=UTF-8"}
+            # No object has been changed so often.
+            query = {"ifMetagenerationMatch": str(2**62)}
+            request = Request("PATCH", calls.object_path(key), "mark", query=query, headers=headers, body=b"{}")
+            calls.once(request, "Trying storage.objects.update")
+
+        return self._seen("storage.objects.update", ask)
 
     def changes(self) -> Seen:
         """Whether the caller has a permission that no permission set has, as the store says when it is asked."""
         try:
             held = held_permissions(self.calls(), NEVER)
         except StowageError as error:
-            return self._refused(error, "Asking for permissions")
+            return self._refused(error, "Asking for permissions", _ACTING)
         if held.value is None:
             return Seen(Answer.UNDECIDED, "The store does not say which permissions the caller has.")
         if held.value:
@@ -164,35 +195,43 @@ class GcsCaller:
             return Seen(Answer.UNDECIDED, f"There is no token ({type(error).__name__}).")
         return Seen(Answer.ALLOWED, "A token was given.")
 
-    def silent(self, key: str) -> Seen:
-        """Whether a listing is refused, or not answered at all."""
-        seen = self.may("list", key)
-        if seen.answer is Answer.UNDECIDED:
-            return Seen(Answer.REFUSED, f"Nothing is to be had: {seen.words}")
-        return seen
+    def plain(self, prefix: str) -> Seen:
+        """Whether the bucket is listed over plain HTTP, which the settings' endpoint must be; only for who has no token.
+
+        It is asked by the XML API. The JSON API takes no plain HTTP, whatever the organization wants.
+        (https://cloud.google.com/storage/docs/org-policy-constraints, https://cloud.google.com/storage/docs/xml-api/get-bucket-list)
+        """
+        bucket = urllib.parse.quote(self._settings.bucket, safe="")
+        query = {"prefix": prefix, "max-keys": "1"}
+        try:
+            request = Request("GET", f"/{bucket}", "list", query=query, expected=_ANY_STATUS, of_bucket=True)
+            answer = self.calls().once(request, "Listing over plain HTTP")
+        except StowageError as error:
+            if error.code == "interrupted":
+                raise
+            return Seen(Answer.UNDECIDED, error.message)
+        return _plainly(answer.status, answer.data)
 
     def _seen(self, permission: str, ask: t.Callable[[GcsCalls], None]) -> Seen:
         try:
             calls = self.calls()
         except StowageError as error:
-            return self._refused(error, "No token was given")
+            return self._refused(error, "A token", _ACTING)
         try:
             ask(calls)
         except StowageError as error:
-            # The condition is not met: whoever may not delete is not told.
-            if isinstance(error, LocationError) and error.failure.status == 412:
+            # The condition is not met: whoever may not do it is not told.
+            if isinstance(error, LocationError) and _unmet(error.failure):
                 return Seen(Answer.ALLOWED, f"{permission} was allowed.")
-            return self._refused(error, permission)
+            return self._refused(error, permission, permission)
         return Seen(Answer.ALLOWED, f"{permission} was allowed.")
 
-    def _refused(self, error: StowageError, what: str) -> Seen:
-        """What an error shows: a refusal, or nothing."""
+    def _refused(self, error: StowageError, what: str, permission: str) -> Seen:
+        """What an error shows: a refusal for want of a permission, or nothing."""
         if error.code == "interrupted":
             raise error
-        if isinstance(error, LocationError):
-            status, code = error.failure.status, error.failure.store_code
-            if status in self._refusals or (status == 400 and code in _REFUSED_TOKENS):
-                return Seen(Answer.REFUSED, f"{what} was refused ({code or status}).")
+        if isinstance(error, LocationError) and _is_refusal(error.failure, permission, anonymous=self._anonymous):
+            return Seen(Answer.REFUSED, f"{what} was refused ({error.failure.store_code}).")
         return Seen(Answer.UNDECIDED, f"{what}: {error.message}")
 
     def calls(self) -> GcsCalls:
@@ -209,12 +248,53 @@ class GcsCaller:
             upload.cancel()
         elif operation == "list":
             query = {"prefix": key, "maxResults": "1", "fields": "items(name)"}
-            calls.once(Request("GET", calls.objects_path(), "list", query=query, of_bucket=True), what)
+            _read(calls, Request("GET", calls.objects_path(), "list", query=query, of_bucket=True), what)
         elif operation == "read":
-            calls.once(Request("GET", calls.object_path(key), "read", query={"fields": "name"}), what)
+            _read(calls, Request("GET", calls.object_path(key), "read", query={"fields": "name"}), what)
         else:
             # No object has this generation.
             calls.once(Request("DELETE", calls.object_path(key), "delete", query={"ifGenerationMatch": "1"}), what)
+
+
+def _read(calls: GcsCalls, request: Request, what: str) -> None:
+    """A request whose answer is a document. :raises LocationError: also for another answer, such as a login page."""
+    if calls.once(request, what).document() is None:
+        hint = "Check that the endpoint is Google's JSON API, and proxies on the way."
+        raise LocationError(Failure("store_error", f"{what}: what is answered is something else.", hint))
+
+
+def _is_refusal(failure: Failure, permission: str, *, anonymous: bool) -> bool:
+    """Whether a failure shows that rules were asked, and refuse it: Google names the permission that is missing, or says in the words of
+    its services that it is. A proxy's page does neither, and limits on networks, services or who pays are about something else. Pure.
+
+    :param permission: what would be missing, or how that begins.
+    """
+    status, said = failure.status, failure.store_code
+    if status == 401:
+        # Of somebody with a token, it says that it is none, not that it may not do this.
+        return anonymous and said == _LOGIN_REQUIRED
+    named = failure.denied.startswith(permission) if permission == _ACTING else failure.denied == permission
+    if status == 403 and named and not failure.guessed:
+        return True
+    # What is refused for another reason has a hint of its own.
+    unnamed = status == 403 and said == _NO_PERMISSION and not failure.denied and not failure.hint
+    return permission == _ACTING and (unnamed or (status in {400, 403} and said in _REFUSED_TOKENS))
+
+
+def _unmet(failure: Failure) -> bool:
+    """Whether it is a condition of ours that is not met; constraints of organizations have the same status and reason. Pure."""
+    return failure.store_code == _NO_CONDITION and failure.code == "key_exists"
+
+
+def _plainly(status: int, body: bytes) -> Seen:
+    """What an answer over plain HTTP shows. Pure."""
+    if status == 200 and _LISTING.match(body):
+        return Seen(Answer.ALLOWED, "A listing was answered.")
+    if status >= 400 and _TLS_REQUIRED.search(body):
+        return Seen(Answer.REFUSED, f"It is refused for want of TLS (status {status}).")
+    return Seen(
+        Answer.UNDECIDED, f"It is not said that TLS is wanted (status {status}): with a token it may be answered."
+    )
 
 
 @dataclasses.dataclass
@@ -253,6 +333,12 @@ def prove_set(proof: Proof, me: GcsCaller, name: PermissionSet, place: Place, sa
     what = "changing the bucket, its policy, or what objects are guarded by"
     fix = "Take roles that have what is named away from the account."
     proof.add(Trial("bucket_changes_refused", "refused", what, me.changes, control, fix))
+    key = samples.find(place.folder, ALLOWED[name]["read"])
+    what = f"storage.objects.update at {key.rpartition('/')[0] or place.folder}/"
+    attempt = functools.partial(me.marks, key)
+    proof.add(
+        Trial("object_changes_refused", "refused", what, attempt, control, _NOTHING_MORE), "" if key else _NO_SAMPLE
+    )
 
 
 def prove_closed(proof: Proof, me: GcsCaller, name: PermissionSet, place: Place, samples: Samples) -> None:
@@ -369,10 +455,8 @@ def _never() -> Seen:
 
 def prove_plain(proof: Proof, place: Place, nobody: GcsCaller) -> None:
     """The line of a listing over plain HTTP, by nobody: no token is sent that way."""
-    attempt = functools.partial(nobody.silent, f"{place.folder}backups/")
-    proof.add(
-        Trial("plain_http_refused", "refused", "a listing over plain HTTP, by nobody", attempt, None, _NOTHING_MORE)
-    )
+    attempt = functools.partial(nobody.plain, f"{place.folder}backups/")
+    proof.add(Trial("plain_http_refused", "refused", "a listing over plain HTTP, by nobody", attempt, None, _PLAIN))
 
 
 def prove_none(proof: Proof, id_: str, what: str, ask: t.Callable[[], t.Sequence[str]], fix: str) -> None:

@@ -8,8 +8,9 @@ The provider of the tokens is set up in MinIO by whoever runs it. A token's clai
 the policies that its session has: the trust's, and nobody else's.
 (https://min.io/docs/minio/linux/developers/security-token-service/AssumeRoleWithWebIdentity.html)
 Somebody of the directory has the policies that are attached to their name and to those of their groups; AssumeRoleWithLDAPIdentity
-next to it. A wrong password is refused with the same words as somebody without a policy, and so is everybody while the directory is
-away: a refusal counts only while somebody else gets in.
+next to it. A wrong password is refused with the same status and code as somebody without a policy, and so is everybody while the
+directory is away; the message tells which. A refusal counts only if it is for want of a policy, and while somebody else gets in.
+(https://github.com/minio/minio/blob/7aac2a2c5b7c882e68c1ce017d8256be2feea27f/cmd/sts-handlers.go#L693-L713)
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing as t
+import urllib.parse
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.keys import Keys
@@ -36,6 +38,10 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.set_tria
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation
 
 _SECONDS: t.Final = 900
+_LONGEST_ANSWER: t.Final = 64 << 10
+_INVALID: t.Final = "InvalidParameterValue"
+"""MinIO's code for whatever is wrong with a request for a session, a missing policy too."""
+_NO_POLICY: t.Final = re.compile(r"expecting a policy to be set for user\b")
 _REFUSED: t.Final = frozenset({"permission_denied", "credentials_invalid"})
 _FIX: t.Final = (
     "Look at the claims of the token, the audience and the claim that MinIO's OpenID provider is set up with, or the groups in the "
@@ -127,40 +133,65 @@ def ask_with_token(sts: StsAccess, path: str, hide: t.Callable[[t.Iterable[str]]
         if failure.code in _REFUSED and not is_token(token):
             # Whatever the rules are, it gets in nowhere: that it is refused proves nothing.
             return Seen(Answer.UNDECIDED, "The file holds no token of an OpenID provider."), None
-        if failure.code in _REFUSED:
-            return _refused(failure.store_code or failure.code), None
+        # Of a proxy's page, botocore knows the status only.
+        if failure.code in _REFUSED and failure.store_code != str(failure.status):
+            return Seen(Answer.REFUSED, f"No session was given ({failure.store_code or failure.code})."), None
         # One that has expired is refused whatever the rules are.
         return Seen(Answer.UNDECIDED, failure.message), None
     return _GIVEN, keys
 
 
 def ask_with_password(sts: StsAccess, username: str, password: str) -> Asked:
-    """Asks for a session as somebody of the directory. botocore does not know this action of MinIO's; what the package ``minio``
-    raises has the password in it, and is never shown."""
-    try:
-        import urllib3
-        from minio.credentials.providers import LdapIdentityProvider
-    except ImportError:
-        return Seen(Answer.UNDECIDED, "The Python package minio is missing."), None
+    """Asks for a session as somebody of the directory. botocore does not know this action of MinIO's, which takes its parameters in the
+    URL only; so no exception's text is shown."""
+    import urllib3
+
+    given = {
+        "Action": "AssumeRoleWithLDAPIdentity",
+        "Version": "2011-06-15",
+        "DurationSeconds": str(_SECONDS),
+        "LDAPUsername": username,
+        "LDAPPassword": password,
+    }
     timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
     pool = urllib3.PoolManager(timeout=timeout, retries=False, cert_reqs="CERT_REQUIRED", ca_certs=sts.verify)
     try:
-        found = LdapIdentityProvider(
-            sts.endpoint, username, password, duration_seconds=_SECONDS, http_client=pool
-        ).retrieve()
-    except Exception as error:  # noqa: BLE001 - whatever the package raises
-        status = re.search(r"HTTP status (?:code )?(\d{3})$", str(error))
-        if status and status[1] in {"400", "403"}:
-            return _refused(f"status {status[1]}"), None
+        with pool:
+            url = f"{sts.endpoint}/?{urllib.parse.urlencode(given)}"
+            response = pool.request("POST", url, preload_content=False)
+            status, body = response.status, response.read(_LONGEST_ANSWER)
+            response.close()
+    except Exception as error:  # noqa: BLE001 - whatever urllib3 raises
         return Seen(Answer.UNDECIDED, f"There was no answer ({type(error).__name__})."), None
-    return _GIVEN, Keys(str(found.access_key), str(found.secret_key), str(found.session_token or ""))
+    return of_directory(status, body)
+
+
+def of_directory(status: int, body: bytes) -> Asked:
+    """What MinIO's answer to somebody of the directory shows: a session, that nobody gave them a policy, or nothing. Pure."""
+    from xml.etree import ElementTree
+
+    try:
+        text = body.decode()
+        root = None if "<!DOCTYPE" in text else ElementTree.fromstring(text)  # noqa: S314 - no entities
+    except (ElementTree.ParseError, ValueError):
+        root = None
+    if root is None:
+        return Seen(Answer.UNDECIDED, f"What answered is no MinIO (status {status})."), None
+    found = [root.findtext(f".//{{*}}Credentials/{{*}}{name}") or "" for name in _CREDENTIALS]
+    if status == 200 and all(found):
+        return _GIVEN, Keys(*found)
+    code, message = (root.findtext(f"./{{*}}Error/{{*}}{name}") or "" for name in ("Code", "Message"))
+    if status == 400 and code == _INVALID and _NO_POLICY.match(message):
+        return Seen(Answer.REFUSED, "No session was given: neither the user nor a group of theirs has a policy."), None
+    if status == 400 and code == _INVALID:
+        # Who is nobody gets in nowhere, whatever the policies are.
+        words = "MinIO did not ask for policies: the directory does not know this user by this password, or is away."
+        return Seen(Answer.UNDECIDED, words), None
+    return Seen(Answer.UNDECIDED, f"MinIO answered something else (status {status})."), None
 
 
 _GIVEN: t.Final = Seen(Answer.ALLOWED, "A session was given.")
-
-
-def _refused(code: str) -> Seen:
-    return Seen(Answer.REFUSED, f"No session was given ({code}).")
+_CREDENTIALS: t.Final = ("AccessKeyId", "SecretAccessKey", "SessionToken")
 
 
 def of_party(start: str, trials: t.Iterable[Trial]) -> list[Trial]:

@@ -69,8 +69,13 @@ def parts(key: DelegationKey) -> tuple[str, ...]:
         (409, "BlobAlreadyExists", False, Answer.ALLOWED),
         (409, "BlobImmutableDueToPolicy", False, Answer.ALLOWED),
         (403, "AuthorizationPermissionMismatch", False, Answer.REFUSED),
-        # A proxy's page.
+        # A proxy's page, whoever asks, and whether or not it would be a refusal.
         (403, "", False, Answer.UNDECIDED),
+        (403, "", True, Answer.UNDECIDED),
+        (401, "", True, Answer.UNDECIDED),
+        (404, "", True, Answer.UNDECIDED),
+        (404, "", False, Answer.UNDECIDED),
+        (412, "", False, Answer.UNDECIDED),
         # The firewall, or another account: nothing that says what the caller may do.
         (403, "AuthorizationFailure", False, Answer.UNDECIDED),
         (401, "InvalidAuthenticationInfo", False, Answer.UNDECIDED),

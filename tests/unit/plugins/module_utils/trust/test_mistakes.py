@@ -30,14 +30,14 @@ LISTED = {
         "audience_not_compared another_provider same_name_in_another_cluster token_creator_of_the_project "
         "organization_policy keys_that_do_not_expire hmac_keys lifetime_of_tokens retention_and_velero "
         "key_of_the_service_agent wrong_account certificates_of_the_environment condition_forgets_the_cluster "
-        "refused_for_another_reason reader_said_to_be_unfit"
+        "refused_for_another_reason reader_said_to_be_unfit refused_by_a_proxy plain_http objects_may_be_changed"
     ),
     "minio": (
         "no_accounts access_key_of_an_administrator attached_twice bucket_policy_for_users own_certificate "
         "assume_role_with_an_access_key wrong_administrator wrong_region another_endpoint_for_people "
         "token_names_more_policies another_group_of_the_directory token_for_another_audience key_without_a_user_s_policy "
         "path_forgets_the_cluster commit_point_deleted more_outside_of_the_prefix refused_for_another_reason "
-        "members_have_more key_replaced_before_it_is_handed_on"
+        "members_have_more key_replaced_before_it_is_handed_on refused_for_a_wrong_password refused_by_a_proxy"
     ),
     "azure": (
         "path_forgets_the_cluster commit_point_deleted more_outside_of_the_prefix "
@@ -47,7 +47,8 @@ LISTED = {
         "identity_of_another_tenant credentials_of_another_tenant_s_application lighthouse sas_without_an_end sas_and_properties "
         "public_container plain_http wrong_account another_cluster_that_is_there keys_by_another_action assigns_roles "
         "role_that_cannot_be_read adds_without_writing versions_deleted firewall_keeps_nobody_out plain_http_out_of_reach "
-        "another_credential_of_the_application no_room_for_credentials answer_of_graph_got_lost graph_of_another_cloud"
+        "another_credential_of_the_application no_room_for_credentials answer_of_graph_got_lost graph_of_another_cloud "
+        "refused_by_a_proxy credentials_left_behind"
     ),
 }
 """What is known to go wrong: a row that is taken away is missed. A row more is welcome."""
