@@ -247,6 +247,20 @@ def test_schedules_are_read_by_awx() -> None:
         assert re.fullmatch(r"DTSTART;TZID=[A-Za-z/]+:\d{8}T\d{6} RRULE:FREQ=\w+;INTERVAL=\d+", one["rrule"])
 
 
+def test_the_project_requires_what_there_is() -> None:
+    """As long as the last release lacks what the project uses, only the repository has it."""
+    (required,) = yaml.safe_load(
+        (awx.AWX / "project" / "collections" / "requirements.yml").read_text(encoding="utf-8")
+    )["collections"]
+    collection = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))
+    released = yaml.safe_load((ROOT / "changelogs" / "changelog.yaml").read_text(encoding="utf-8"))["releases"]
+    assert collection["version"] in released, "galaxy.yml has the version of the last release until the next one"
+    if "0.2.0" in released:
+        assert (required["name"], required["version"]) == ("stowage.kubernetes", ">=0.2.0")
+    else:
+        assert (required["type"], required["name"]) == ("git", f"{collection['repository']}.git")
+
+
 def test_messages_name_what_awx_knows() -> None:
     (one,) = variables("controller_notifications")
     said = re.findall(r"\{\{ ([a-z_.]+) \}\}", json.dumps(one["messages"]))
