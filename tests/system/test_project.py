@@ -75,6 +75,11 @@ def test_it_backs_up_the_contexts_of_a_kubeconfig(run: t.Callable[..., tuple[int
     )
     assert code == 0, output
     assert "everything, run first: Completed (2 Completed)" in output
+    code, output = run("playbook", "playbooks/report.yml")
+    assert code == 0, output
+    assert "2 clusters of workspaces: 2 " in output
+    assert "location primary" not in output
+    assert (tmp_path / "project" / "reports" / "report.html").is_file()
     made = [path.parent.parent.parent.name for path in (tmp_path / "backups").rglob("velero-backup.json")]
     assert sorted(made) == list(NAMES)
 
@@ -85,11 +90,6 @@ def test_each_playbook_is_one_of_the_collection(run: t.Callable[..., tuple[int, 
     assert code == 0, output
 
 
-def test_a_kubeconfig_that_is_not_there_is_no_empty_fleet(
-    run: t.Callable[..., tuple[int, str]], tmp_path: Path
-) -> None:
-    (tmp_path / "fleet.kubeconfig").unlink()
-    code, output = run("playbook", "playbooks/workspace_backup.yml", "-e", "stowage_run=first")
 def test_what_it_requires_is_enough_for_it(tmp_path: Path) -> None:
     project = tmp_path / "project"
     shutil.copytree(PROJECT, project)
@@ -127,4 +127,9 @@ def test_what_it_requires_is_enough_for_it(tmp_path: Path) -> None:
     plays.end()
 
 
+def test_a_kubeconfig_that_is_not_there_is_no_empty_fleet(
+    run: t.Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "fleet.kubeconfig").unlink()
+    code, output = run("playbook", "playbooks/workspace_backup.yml", "-e", "stowage_run=first")
     assert code != 0, output
