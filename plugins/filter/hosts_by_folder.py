@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The hosts that use a location, by their folders in it."""
+"""The hosts whose own location it is, by their folders in it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ansible_collections.stowage.kubernetes.plugins.plugin_utils._run_rows impor
 
 DOCUMENTATION = r"""
 name: hosts_by_folder
-short_description: Say which hosts use a location, by their folders in it
+short_description: Say which hosts have a location of their own, by their folders in it
 version_added: 0.2.0
 author:
   - Stowage contributors (@stowage)
 description:
-  - Looks at C(stowage_location) and C(stowage_cluster_name) of hosts, as the roles do.
+  - Looks at C(stowage_location) and C(stowage_cluster_name) of hosts, as the roles do. P(stowage.kubernetes.location_uses#filter) looks at workspaces as well.
 options:
   _input:
     description: The variables of hosts, as C(hostvars) has them.
@@ -33,12 +33,12 @@ options:
     type: str
     default: ""
 seealso:
-  - plugin: stowage.kubernetes.location_clusters
+  - plugin: stowage.kubernetes.location_uses
     plugin_type: filter
 """
 
 EXAMPLES = r"""
-- name: Say which hosts use a location
+- name: Say which hosts have a location of their own
   ansible.builtin.debug:
     msg: "{{ groups.all | map('extract', hostvars) | stowage.kubernetes.hosts_by_folder('primary', stowage_default_location) }}"
 """

@@ -19,17 +19,20 @@ author:
 description:
   - Makes lines of text, to be shown with C(ansible.builtin.debug), of RV(stowage.kubernetes.backup_info#module:by_cluster).
     Times are UTC.
+  - A cluster whose use is nothing but C(records of) a workspace has its backups elsewhere.
 options:
   _input:
     description: The clusters of the location.
     type: list
     elements: dict
     required: true
-  hosts:
-    description: The hosts of the inventory that use the location, by their folders in it.
+  uses:
+    description: What P(stowage.kubernetes.location_uses#filter) said of the location.
     type: dict
     required: true
 seealso:
+  - plugin: stowage.kubernetes.location_uses
+    plugin_type: filter
   - module: stowage.kubernetes.backup_info
 """
 
@@ -43,7 +46,7 @@ EXAMPLES = r"""
 
 - name: Show who uses the location
   ansible.builtin.debug:
-    msg: "{{ found.by_cluster | stowage.kubernetes.location_clusters({'prod-1': ['prod-1.example.com']}) }}"
+    msg: "{{ found.by_cluster | stowage.kubernetes.location_clusters({'prod-1': {'prod-1.example.com': ['backups']}}) }}"
 """
 
 RETURN = r"""
@@ -52,8 +55,8 @@ _value:
   type: list
   elements: str
   sample:
-    - "CLUSTER  HOSTS               BACKUPS  SIZE     LAST GOOD  STARTED"
-    - "prod-1   prod-1.example.com  12       1.3 MiB  nightly-1  2026-11-25 02:00"
+    - "CLUSTER  HOSTS               FOR                      BACKUPS  SIZE     LAST GOOD  STARTED"
+    - "prod-1   prod-1.example.com  backups, workspace shop  12       1.3 MiB  nightly-1  2026-11-25 02:00"
 """
 
 

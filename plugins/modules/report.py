@@ -88,6 +88,7 @@ options:
   path:
     description:
       - The directory that the files are written into. It is made if it is not there.
+      - In an execution environment it has to be mounted from outside. If it is not, the files vanish with the job, of which the task warns.
     type: path
     required: true
   prometheus_path:

@@ -111,6 +111,6 @@ def _cells(one: t.Mapping[str, t.Any]) -> tuple[str, ...]:
         _WORDS.get(one["status"], clean(str(one["status"]), 20)),
         clean(str(one["workspace"] or "-"), 63),
         clean(str(one["cluster"]), 63),
-        clean(str(one["last_good"] or "-"), 16).replace("T", " ").rstrip("…"),
+        clean(str(one["last_good"] or "-")[:16].replace("T", " ")),
         clean(str(one["reason"])),
     )

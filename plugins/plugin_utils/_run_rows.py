@@ -20,7 +20,7 @@ Tree = t.Mapping[str, t.Any]
 
 _RUNS: t.Final = ("WORKSPACE", "RUN", "STARTED", "PHASE", "CLUSTERS", "FAILED", "MISSING", "WHICH")
 _RESTORES: t.Final = ("NAME", "BACKUP", "CLUSTER", "INTO", "STARTED", "PHASE", "CREATED", "UPDATED", "FAILED", "RUN")
-_CLUSTERS: t.Final = ("CLUSTER", "HOSTS", "BACKUPS", "SIZE", "LAST GOOD", "STARTED")
+_CLUSTERS: t.Final = ("CLUSTER", "HOSTS", "FOR", "BACKUPS", "SIZE", "LAST GOOD", "STARTED")
 
 
 def run_rows(runs: t.Sequence[Tree]) -> list[str]:
@@ -64,25 +64,25 @@ def _restore(restore: Tree) -> tuple[str, ...]:
     )
 
 
-def cluster_rows(clusters: t.Sequence[Tree], hosts: t.Mapping[str, t.Sequence[str]]) -> list[str]:
+def cluster_rows(clusters: t.Sequence[Tree], uses: t.Mapping[str, t.Mapping[str, t.Sequence[str]]]) -> list[str]:
     """Lines that show who uses a location; none for nobody.
 
     :param clusters: of the location, as ``backup_info`` returns them as ``by_cluster``.
-    :param hosts: the hosts of the inventory that use the location, by their folders in it.
+    :param uses: what the hosts of the inventory have the location for, by their folders in it.
     """
     found = {str(one["cluster"]): one for one in clusters}
-    names = sorted(found.keys() | hosts.keys())
-    rows = [_cluster(name, found.get(name), hosts.get(name, ())) for name in names]
+    names = sorted(found.keys() | uses.keys())
+    rows = [_cluster(name, found.get(name), uses.get(name, {})) for name in names]
     return columns([_CLUSTERS, *rows]) if rows else []
 
 
-def _cluster(name: str, one: Tree | None, hosts: t.Sequence[str]) -> tuple[str, ...]:
-    shown = clean(", ".join(sorted(map(str, hosts))) or "not in the inventory")
+def _cluster(name: str, one: Tree | None, uses: t.Mapping[str, t.Sequence[str]]) -> tuple[str, ...]:
+    what = dict.fromkeys(str(use) for host in sorted(uses) for use in uses[host])
+    shown = (clean(name), clean(", ".join(sorted(uses)) or "not in the inventory"), clean(", ".join(what) or NOTHING))
     if one is None:
-        return (clean(name), shown, "0", NOTHING, NOTHING, NOTHING)
+        return (*shown, "0", NOTHING, NOTHING, NOTHING)
     return (
-        clean(name),
-        shown,
+        *shown,
         f"{int(one['total']):,}",
         format_size(int(one["size"])),
         clean(str(one["last_good"] or NOTHING)),
@@ -91,7 +91,7 @@ def _cluster(name: str, one: Tree | None, hosts: t.Sequence[str]) -> tuple[str, 
 
 
 def hosts_by_folder(hosts: t.Iterable[Tree], location: str, default: str = "") -> dict[str, list[str]]:
-    """The hosts that use a location, by their folders in it.
+    """The hosts whose own location it is, by their folders in it. Workspaces may have others: ``location_uses``.
 
     :param hosts: their variables, of which two are looked at.
     :param default: the location of those that have none.

@@ -79,8 +79,29 @@ def test_backups_runs_and_clusters_are_listed(world: World) -> None:
 
     output = world.run("location_clusters")
     lines = [" ".join(line.strip(' ",').split()) for line in output.splitlines()]
-    assert any(line.startswith("prod-1 prod-1 3 ") for line in lines), output
-    assert "edge-9 edge-9 0 - - -" in lines, output
+    assert any(line.startswith("prod-1 prod-1 backups, workspace shop 3 ") for line in lines), output
+    assert "edge-9 edge-9 backups 0 - - -" in lines, output
+
+
+def test_the_location_of_a_workspace_is_used_by_its_clusters(world: World) -> None:
+    document = json.loads(world.plays.inventory.read_text(encoding="utf-8"))
+    workspaces = document["all"]["vars"]["stowage_workspaces"]
+    workspaces |= {"spare": {"clusters": ["prod-2"], "location": "second"}, "rim": {"clusters": ["edge-*"]}}
+    world.plays.inventory.write_text(json.dumps(document), encoding="utf-8")
+    output = world.run("location_clusters", "location_clusters_locations=second")
+    lines = [" ".join(line.strip(' ",').split()) for line in output.splitlines()]
+    assert "prod-2 prod-2 workspace spare 0 - - -" in lines, output
+    assert "edge-9 edge-9 backups 0 - - -" in lines, output
+    assert not any(line.startswith("prod-1 ") for line in lines), output
+    output = world.run("location_clusters", "location_clusters_locations=primary")
+    lines = [" ".join(line.strip(' ",').split()) for line in output.splitlines()]
+    assert "edge-9 edge-9 records of rim 0 - - -" in lines, output
+    assert any(line.startswith("prod-2 prod-2 backups, workspace shop 1 ") for line in lines), output
+
+    workspaces["spare"]["cluster"] = ["prod-1"]
+    world.plays.inventory.write_text(json.dumps(document), encoding="utf-8")
+    output = world.run("location_clusters", fails=True)
+    assert "invalid_option: stowage_workspaces.spare has 'cluster'" in output
 
 
 def test_a_run_is_deleted_when_that_is_confirmed(world: World) -> None:

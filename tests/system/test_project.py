@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import yaml
 from support.awx_jobs import PROJECT
 from support.fleets import Fleet
 from support.plays import Plays
+from tools import tree
 
 NAMES: t.Final = ("prod-1", "prod-2")
 
@@ -73,6 +75,11 @@ def test_it_backs_up_the_contexts_of_a_kubeconfig(run: t.Callable[..., tuple[int
     )
     assert code == 0, output
     assert "everything, run first: Completed (2 Completed)" in output
+    code, output = run("playbook", "playbooks/report.yml")
+    assert code == 0, output
+    assert "2 clusters of workspaces: 2 " in output
+    assert "location primary" not in output
+    assert (tmp_path / "project" / "reports" / "report.html").is_file()
     made = [path.parent.parent.parent.name for path in (tmp_path / "backups").rglob("velero-backup.json")]
     assert sorted(made) == list(NAMES)
 
@@ -81,6 +88,43 @@ def test_each_playbook_is_one_of_the_collection(run: t.Callable[..., tuple[int, 
     playbooks = sorted(str(path.relative_to(PROJECT)) for path in (PROJECT / "playbooks").glob("*.yml"))
     code, output = run("playbook", "--syntax-check", *playbooks)
     assert code == 0, output
+
+
+def test_what_it_requires_is_enough_for_it(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(PROJECT, project)
+    required = project / "collections" / "requirements.yml"
+    text = required.read_text(encoding="utf-8")
+    plays = Plays.make(tmp_path)
+    nowhere = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    # Nothing but what is installed is found.
+    environment = plays.environment | nowhere | {"ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "collections")}
+    del environment["ANSIBLE_CONFIG"]
+
+    def call(program: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "ansible", program, *arguments],
+            cwd=project,
+            env=environment | {"STOWAGE_KUBECONFIG": "unused"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    with tree.copy("required") as repository:
+        subprocess.run(["git", "branch", "--quiet", "--move", "--force", "main"], cwd=repository, check=True)
+        here = re.sub(r"https://github\.com/\S+\.git", f"file://{repository}", text)
+        assert here != text
+        required.write_text(here, encoding="utf-8")
+        call("galaxy", "collection", "install", "-r", "collections/requirements.yml")
+    installed = tmp_path / "collections" / "ansible_collections" / "stowage" / "kubernetes"
+    assert (installed / "playbooks" / "report.yml").is_file()
+    playbooks = sorted(str(path.relative_to(project)) for path in (project / "playbooks").glob("*.yml"))
+    call("playbook", "-i", "localhost,", "--syntax-check", *playbooks)
+    plays.end()
 
 
 def test_a_kubeconfig_that_is_not_there_is_no_empty_fleet(

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from dateutil import rrule
 
+from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import parse_duration
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.auth.keys import MINIO_VARIABLES
 from support.trust_examples import ROOT, injected, values
 from tools import awx
@@ -34,7 +35,7 @@ TEMPLATE_KEYS: t.Final = {
         "credentials",
     ),
     *("forks", "job_slice_count", "allow_simultaneous", "survey_enabled", "survey", "job_type", "diff_mode"),
-    "ask_job_type_on_launch",
+    *("ask_job_type_on_launch", "notification_templates_error"),
 }
 NODE_KEYS: t.Final = {"identifier", "unified_job_template", "approval_node", "always_nodes", "success_nodes"}
 QUESTION_KEYS: t.Final = {
@@ -218,8 +219,13 @@ def test_nobody_may_do_more_than_their_team() -> None:
             assert not one.keys() & {"credentials", "inventories", "projects"}
     operators = allowed["Stowage operators", "execute"]
     credentials = {name: set(one.get("credentials", ())) for name, one in templates().items()}
-    for name in operators & set(templates()):
+    launched = operators | allowed["Stowage approvers", "execute"]
+    for name in launched & set(templates()):
         assert not credentials[name] & {"Stowage location owner", "Stowage pruner", "Stowage clusters for restores"}
+    # With the keeper's keys, and for admins.
+    assert not {"backups_delete", "backups_copy"} & {
+        playbook_of(templates()[name]) for name in launched & set(templates())
+    }
     assert ("Stowage operators", "admin") not in allowed
     assert ("Stowage operators", "approval") not in allowed
     assert allowed["Stowage approvers", "approval"] == {"Stowage: restore a run"}
@@ -245,6 +251,40 @@ def test_schedules_are_read_by_awx() -> None:
         made = rrule.rrulestr(f"{start}\n{rule}")
         assert made.after(made[0]) is not None
         assert re.fullmatch(r"DTSTART;TZID=[A-Za-z/]+:\d{8}T\d{6} RRULE:FREQ=\w+;INTERVAL=\d+", one["rrule"])
+
+
+def test_the_report_comes_after_the_nightly_run() -> None:
+    at = {
+        one["unified_job_template"]: rrule.rrulestr(one["rrule"].replace(" ", "\n"))[0]
+        for one in found()["controller_schedules"]
+    }
+    nightly, report = at["Stowage: back up workspaces"], at["Stowage: report"]
+    grace = yaml.safe_load((ROOT / "roles" / "report" / "defaults" / "main.yml").read_text(encoding="utf-8"))[
+        "report_grace"
+    ]
+    assert (report - nightly).total_seconds() > parse_duration("report_grace", grace).total_seconds()
+    assert templates()["Stowage: report"]["notification_templates_error"] == [
+        one["name"] for one in variables("controller_notifications")
+    ]
+
+
+def test_no_answer_says_where_the_report_goes_or_what_it_is_about() -> None:
+    """All look at one page."""
+    assert [one["variable"] for one in questions(templates()["Stowage: report"])] == ["report_fail_on"]
+
+
+def test_the_project_requires_what_there_is() -> None:
+    """As long as the last release lacks what the project uses, only the repository has it."""
+    (required,) = yaml.safe_load(
+        (awx.AWX / "project" / "collections" / "requirements.yml").read_text(encoding="utf-8")
+    )["collections"]
+    collection = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))
+    released = yaml.safe_load((ROOT / "changelogs" / "changelog.yaml").read_text(encoding="utf-8"))["releases"]
+    assert collection["version"] in released, "galaxy.yml has the version of the last release until the next one"
+    if "0.2.0" in released:
+        assert (required["name"], required["version"]) == ("stowage.kubernetes", ">=0.2.0")
+    else:
+        assert (required["type"], required["name"]) == ("git", f"{collection['repository']}.git")
 
 
 def test_messages_name_what_awx_knows() -> None:

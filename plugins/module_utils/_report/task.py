@@ -11,6 +11,7 @@ import os
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.persistence import check_persistent
 from ansible_collections.stowage.kubernetes.plugins.module_utils._reach import reach_other
 from ansible_collections.stowage.kubernetes.plugins.module_utils._report import (
     as_html,
@@ -44,6 +45,10 @@ FORMATS: t.Final[t.Mapping[str, tuple[str, Render]]] = {
 _SHOWN: t.Final = 500
 """Clusters in one result: AWX drops a result of more than 700,000 characters as a whole."""
 _REASON: t.Final = 300
+_LOSS: t.Final = (
+    "Only what this task returns stays. Mount a directory of the host or a volume there (in AWX: 'Paths to expose to isolated jobs', or a "
+    "container group's pod specification) to keep the files."
+)
 
 
 def make_report(task: Task) -> Result:
@@ -55,6 +60,7 @@ def make_report(task: Task) -> Result:
     wanted = read_wanted(task.params)
     mode = files.read_mode(task.params["mode"])
     targets = _targets(task.params)
+    _warn_of_loss(task, targets)
     found = {str(name): _look(task, str(name), given, wanted) for name, given in task.params["locations"].items()}
     checks = {str(name): one for name, one in (task.params["location_checks"] or {}).items() if isinstance(one, dict)}
     report = assemble(wanted, found, checks, datetime.datetime.now(datetime.UTC))
@@ -90,6 +96,15 @@ def _targets(params: t.Mapping[str, t.Any]) -> dict[str, tuple[str, Render]]:
         folder = params["prometheus_path"] if form == "prometheus" and params["prometheus_path"] else params["path"]
         found[os.path.join(folder, name)] = (form, render)
     return found
+
+
+def _warn_of_loss(task: Task, targets: t.Iterable[str]) -> None:
+    """Files that vanish with the job are no reason to fail: its output says the worst of what is in them."""
+    for folder in sorted({os.path.dirname(path) for path in targets}):
+        try:
+            check_persistent(folder, task.environ)
+        except StowageError as error:
+            task.warn(f"{error.code}: {error.message} {_LOSS}")
 
 
 def _write(task: Task, report: Report, targets: t.Mapping[str, tuple[str, Render]], mode: int) -> Result:

@@ -65,5 +65,7 @@ def test_the_table_is_of_what_is_not_as_it_should_be() -> None:
     assert not [line for line in lines[2:] if line.startswith("good")]
     assert len(lines) <= 1 + 1 + 50 + 1 + 3
     assert lines[52].startswith("... and ")
+    good = next(one["last_good"] for one in said["clusters"] if one["status"] == "late" and one["last_good"])
+    assert any(good[:16].replace("T", " ") in line for line in lines), "to the minute"
     calm = describe(Fleet(3, 1, 5, trouble=0).report())
     assert report_table(calm) == ["3 clusters of workspaces: 3 good"]

@@ -44,11 +44,13 @@ def test_runs_are_rows_that_name_who_is_missing() -> None:
 
 def test_clusters_of_a_location_are_those_that_have_backups_and_those_that_will() -> None:
     has = {"cluster": "old", "total": 1200, "size": 2048, "last_good": "n", "last_good_started": RUN["started"]}
-    assert cluster_rows([has], {"new": ["b", "a"]}) == [
-        "CLUSTER  HOSTS                 BACKUPS  SIZE     LAST GOOD  STARTED",
-        "new      a, b                  0        -        -          -",
-        "old      not in the inventory  1,200    2.0 KiB  n          2026-11-25 02:00",
+    uses = {"new": {"b": ["backups"], "a": ["workspace shop", "backups"]}, "old": {"old": ["records of \x1b[2Jedge"]}}
+    assert cluster_rows([has], uses) == [
+        "CLUSTER  HOSTS  FOR                      BACKUPS  SIZE     LAST GOOD  STARTED",
+        "new      a, b   workspace shop, backups  0        -        -          -",
+        "old      old    records of ?[2Jedge      1,200    2.0 KiB  n          2026-11-25 02:00",
     ]
+    assert cluster_rows([has], {})[1].split("  ")[3:5] == ["not in the inventory", "-"]
     assert cluster_rows([], {}) == []
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.layout import BackupPaths
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations import persistence
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.filesystem import open_filesystem
 from ansible_collections.stowage.kubernetes.plugins.module_utils._report import files
 from support import modules
@@ -89,6 +90,21 @@ def test_where_and_how(given: Tree, tmp_path: Path) -> None:
     ]
     assert (tmp_path / "textfile/report.prom").stat().st_mode & 0o777 == 0o640
     assert os.listdir(tmp_path / "textfile") == ["report.prom"]
+
+
+def test_files_that_vanish_with_the_job_are_no_failure(
+    given: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "warnings" not in run(given)
+    monkeypatch.setattr(persistence, "in_execution_environment", lambda *_dummy: True)
+    kept = str(tmp_path / "textfile")
+    monkeypatch.setattr(persistence, "survives", lambda path, *_dummy: path == kept)
+    for check in (False, True):
+        found = modules.run_here("report", given | {"prometheus_path": kept}, check=check)
+        (warning,) = found["warnings"]
+        assert warning.startswith(f"not_persistent: The directory {given['path']} belongs to the execution environment")
+    assert "warnings" not in run(given, formats=["prometheus"], prometheus_path=kept)
+    assert "warnings" not in run(given, formats=[])
 
 
 def test_it_fails_for_what_it_is_told_to(given: Tree) -> None:
