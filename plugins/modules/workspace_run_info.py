@@ -87,8 +87,15 @@ total:
   returned: success
   type: int
   sample: 120
+not_begun_count:
+  description:
+    - How many there are besides in which something was recorded although they were never begun, or whose removal was interrupted. They are
+      in RV(runs) only where there are fewer runs than O(newest), so that whoever can write a cluster's records hides no run.
+  returned: success
+  type: int
+  sample: 0
 runs:
-  description: The runs, oldest first.
+  description: The runs, oldest first, those that were never begun before all others.
   returned: success
   type: list
   elements: dict
@@ -113,6 +120,11 @@ runs:
       returned: always
       type: str
       sample: "2026-11-25T02:00:00+00:00"
+    begun:
+      description: Whether it was begun, and is not being removed. If not, RV(runs[].started) is when the first record was written.
+      returned: always
+      type: bool
+      sample: true
     owner:
       description: Whose workspace it is.
       returned: always

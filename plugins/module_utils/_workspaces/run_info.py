@@ -46,23 +46,40 @@ def describe_runs(task: Task) -> Result:
         if workspace and workspace not in there:
             task.warn(f"{location.describe()} has no runs of {workspace}. {meant([workspace], there)}".rstrip())
         found: list[Result] = []
-        total = 0
+        total = not_begun = 0
         for name in [workspace] if workspace else there:
             folders = run_files.find_runs(location, name)
-            total += len(folders)
-            chosen = _named(folders, name, run) if run else folders[-newest:]
+            total += sum(one.whole for one in folders)
+            not_begun += sum(not one.whole for one in folders)
+            chosen = _named(folders, name, run) if run else choose(folders, newest)
             for folder in chosen:
                 task.progress.check()
                 found.append(_describe(location, folder, allow_partial=task.params["allow_partial"], whole=bool(run)))
-    ordered = sorted(found, key=lambda one: str(one["started"]))
-    return {"workspaces": there[:_MOST_RUNS], "total": total, "runs": ordered[-_MOST_RUNS:]}
+    # Whatever was never begun comes first: it is cut first, and the last is the newest.
+    ordered = sorted(found, key=lambda one: (one["begun"], str(one["started"])))
+    return {
+        "workspaces": there[:_MOST_RUNS],
+        "total": total,
+        "not_begun_count": not_begun,
+        "runs": ordered[-_MOST_RUNS:],
+    }
+
+
+def choose(folders: t.Sequence[RunFolder], newest: int) -> list[RunFolder]:
+    """The newest runs, and where those are fewer, what has no ``expected.json``: any writer of a cluster can make such a folder. Pure.
+
+    :param folders: oldest first.
+    """
+    begun = [one for one in folders if one.whole][-newest:]
+    others = [one for one in folders if not one.whole]
+    return others[max(len(others) - (newest - len(begun)), 0) :] + begun
 
 
 def _named(folders: t.Sequence[RunFolder], workspace: str, run: str) -> list[RunFolder]:
     found = [one for one in folders if one.paths.run == run]
     if found:
         return found
-    names = [one.paths.run for one in folders]
+    names = [one.paths.run for one in folders if one.whole]
     raise StowageError(
         "run_not_found",
         f"There is no run {run} of {workspace}.",
@@ -75,6 +92,7 @@ def _describe(location: Location, folder: RunFolder, *, allow_partial: bool, who
         "workspace": folder.paths.workspace,
         "name": folder.paths.run,
         "started": folder.begun.isoformat(),
+        "begun": folder.whole,
         "owner": "",
         "phase": "Unknown",
         "counts": {},
