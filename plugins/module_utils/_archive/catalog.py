@@ -25,7 +25,6 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.choose
     check_restorable,
     check_selection,
     fresh,
-    is_kept_for,
     latest,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.faults import damaged
@@ -57,7 +56,6 @@ __all__ = [
     "check_selection",
     "fresh",
     "in_progress",
-    "is_kept_for",
     "latest",
     "list_backups",
     "list_clusters",
