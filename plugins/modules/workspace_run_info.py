@@ -26,6 +26,12 @@ options:
     description:
       - The run. Needs O(workspace). If not set, the newest of each workspace.
     type: str
+  excluded_clusters:
+    description:
+      - With O(run), clusters that RV(runs[].clusters) leaves out, such as those that are known already. They are counted all the same.
+    type: list
+    elements: str
+    default: []
   newest:
     description:
       - How many runs of each workspace are looked at, the newest. At most 500.
@@ -192,6 +198,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.run
 ARGUMENTS: ArgumentSpec = {
     "workspace": {"type": "str"},
     "run": {"type": "str"},
+    "excluded_clusters": {"type": "list", "elements": "str", "default": []},
     "newest": {"type": "int", "default": 20},
     "allow_partial": {"type": "bool", "default": False},
 }

@@ -33,6 +33,7 @@ def describe_runs(task: Task) -> Result:
     :raises StowageError: ``invalid_option``, ``invalid_name``, ``run_not_found``, and location errors.
     """
     workspace, run, newest = task.params["workspace"] or "", task.params["run"] or "", task.params["newest"]
+    left_out = frozenset(task.params["excluded_clusters"] or ())
     if run and not workspace:
         raise unfit("run needs workspace.", "Say which workspace the run is of.")
     if not 1 <= newest <= _MOST_RUNS:
@@ -54,7 +55,11 @@ def describe_runs(task: Task) -> Result:
             chosen = _named(folders, name, run) if run else choose(folders, newest)
             for folder in chosen:
                 task.progress.check()
-                found.append(_describe(location, folder, allow_partial=task.params["allow_partial"], whole=bool(run)))
+                one = _describe(location, folder, allow_partial=task.params["allow_partial"])
+                clusters = one.pop("clusters", None)
+                if run and clusters is not None:
+                    one["clusters"] = [each for each in clusters if each["cluster"] not in left_out][:_MOST_CLUSTERS]
+                found.append(one)
     # Whatever was never begun comes first: it is cut first, and the last is the newest.
     ordered = sorted(found, key=lambda one: (one["begun"], str(one["started"])))
     return {
@@ -87,7 +92,7 @@ def _named(folders: t.Sequence[RunFolder], workspace: str, run: str) -> list[Run
     )
 
 
-def _describe(location: Location, folder: RunFolder, *, allow_partial: bool, whole: bool) -> Result:
+def _describe(location: Location, folder: RunFolder, *, allow_partial: bool) -> Result:
     head: Result = {
         "workspace": folder.paths.workspace,
         "name": folder.paths.run,
@@ -122,9 +127,8 @@ def _describe(location: Location, folder: RunFolder, *, allow_partial: bool, who
         "failed_count": len(found.bad),
         "failed": [one for one in found.bad if one not in missing][:_NAMED],
         "missing": missing[:_NAMED],
+        "clusters": [one.as_dict() for one in found.records],
     }
-    if whole:
-        described["clusters"] = [one.as_dict() for one in found.records[:_MOST_CLUSTERS]]
     return _shown(described)
 
 
