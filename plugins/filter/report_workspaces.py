@@ -73,6 +73,7 @@ _value:
       owner: ""
       location: primary
       schedule: {cron: 0 2 * * *, paused: false}
+      expires_in: null
       allow_partial: false
       clusters:
         - {host: prod-1, cluster: prod-1, location: primary, problem: ""}

@@ -30,6 +30,10 @@ options:
     description: The hosts of the inventory. Not checked if not set.
     type: list
     elements: str
+  same:
+    description: Whether the map is of the clusters of a workspace and their own hosts, made of the inventory. An error says so then.
+    type: bool
+    default: false
 seealso:
   - module: stowage.kubernetes.restore
 """

@@ -41,11 +41,14 @@ options:
     description:
       - Do nothing if there is a Completed backup of this cluster and selection that is younger than this, by the
         location's clock. A duration such as V(90m), V(24h), V(7d) or V(2w).
+      - The backup has to be kept as this one would be. With O(expires_in) it has to say that it is needed for as long at least, and without it
+        must not say until when it is needed. If O(labels) have C(stowage.io/workspace), or with O(run), it has to be of the same workspace, since
+        retention of another one goes by other rules.
     type: str
   schedule:
     description:
       - Make a backup only if a scheduled instant has passed, by the location's clock, since the last Completed backup of this
-        cluster and selection was begun. However many instants were missed, one backup is made.
+        cluster and selection was begun. However many instants were missed, one backup is made. Which backups count is as for O(max_age).
       - What runs the task may do so more often than that. The role P(stowage.kubernetes.schedule#role) makes what runs it from the
         same definition.
       - A local time that does not exist because clocks change is the first instant after the gap. One that there is twice is
@@ -98,7 +101,7 @@ options:
     version_added: 0.2.0
   labels:
     description:
-      - Labels of the backup, by which it can be found.
+      - Labels of the backup, by which it can be found. With O(run), it also has C(stowage.io/workspace) and C(stowage.io/run).
     type: dict
   expires_in:
     description:
@@ -131,7 +134,7 @@ options:
       - How long to wait while another backup of the cluster, or a restore into it, is under way from the same folder. A duration such as V(30m), or V(0).
       - After that the task fails with C(lease_held). What was killed holds its lease for two minutes at least, and for up to half
         an hour if it had worked for long.
-      - A backup that was made meanwhile, and is what O(name), O(max_age) or O(schedule) ask for, is taken.
+      - A backup that was made meanwhile, and is what O(name), O(max_age), O(schedule) or O(run) ask for, is taken.
     type: str
     default: 10m
     version_added: 0.2.0
@@ -139,6 +142,8 @@ options:
     description:
       - The run over a workspace that the backup is for. If the run has a good record of the cluster already, nothing is done. Else
         it is recorded there how it went, also if the task fails, in the same location.
+      - A Completed backup of the same selection that another job made for the run, or one that died before it could record it, is taken, whatever
+        its age. With O(allow_partial), so is one that is PartiallyFailed.
       - M(stowage.kubernetes.workspace_run) begins runs and sums them up.
     type: dict
     version_added: 0.2.0

@@ -16,7 +16,8 @@ author:
 description:
   - Says for each cluster of each workspace which backup is the last good one, how old it is and how old it may be, what failed and
     why, and what is due; how the last runs went; and how the locations are. Nothing but the locations is read. No cluster is contacted.
-  - Only backups that are Completed, and that are in the location, are good.
+  - Only backups that are Completed, that are in the location, and that were made for the workspace, are good. What satisfies a schedule is what
+    M(stowage.kubernetes.backup) would make no other for, as far as the report knows it, which does not look at selections.
   - Writes a page of HTML that needs nothing else (C(report.html)), the same as JSON (C(report.json)), as JUnit's XML (C(report.xml)) and
     in the text format of Prometheus (C(report.prom)). Each file is replaced in one step.
   - A location, or a cluster's folder, that cannot be read is in the report as such, and does not make the task fail.
@@ -57,6 +58,10 @@ options:
           - As O(stowage.kubernetes.backup#module:schedule), and C(jitter), how long a trigger waits at most. A backup has to be begun after each
             of its instants.
         type: dict
+      expires_in:
+        description:
+          - As O(stowage.kubernetes.backup#module:expires_in). A backup for which something else was said does not satisfy the schedule.
+        type: str
       allow_partial:
         description: Whether an attempt that is PartiallyFailed counts as failed. It never makes a good backup.
         type: bool
@@ -348,6 +353,7 @@ ARGUMENTS: ArgumentSpec = {
             "owner": {"type": "str"},
             "location": {"type": "str"},
             "schedule": {"type": "dict"},
+            "expires_in": {"type": "str"},
             "allow_partial": {"type": "bool", "default": False},
             "clusters": {
                 "type": "list",

@@ -26,6 +26,12 @@ options:
     description:
       - The run. Needs O(workspace). If not set, the newest of each workspace.
     type: str
+  excluded_clusters:
+    description:
+      - With O(run), clusters that RV(runs[].clusters) leaves out, such as those that are known already. They are counted all the same.
+    type: list
+    elements: str
+    default: []
   newest:
     description:
       - How many runs of each workspace are looked at, the newest. At most 500.
@@ -87,8 +93,15 @@ total:
   returned: success
   type: int
   sample: 120
+not_begun_count:
+  description:
+    - How many there are besides in which something was recorded although they were never begun, or whose removal was interrupted. They are
+      in RV(runs) only where there are fewer runs than O(newest), so that whoever can write a cluster's records hides no run.
+  returned: success
+  type: int
+  sample: 0
 runs:
-  description: The runs, oldest first.
+  description: The runs, oldest first, those that were never begun before all others.
   returned: success
   type: list
   elements: dict
@@ -113,6 +126,11 @@ runs:
       returned: always
       type: str
       sample: "2026-11-25T02:00:00+00:00"
+    begun:
+      description: Whether it was begun, and is not being removed. If not, RV(runs[].started) is when the first record was written.
+      returned: always
+      type: bool
+      sample: true
     owner:
       description: Whose workspace it is.
       returned: always
@@ -180,6 +198,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.run
 ARGUMENTS: ArgumentSpec = {
     "workspace": {"type": "str"},
     "run": {"type": "str"},
+    "excluded_clusters": {"type": "list", "elements": "str", "default": []},
     "newest": {"type": "int", "default": 20},
     "allow_partial": {"type": "bool", "default": False},
 }

@@ -71,6 +71,7 @@ def _workspace(one: Workspace, groups: members.Groups, hosts: t.Mapping[str, Hos
         "owner": one.owner,
         "location": one.location or default,
         "schedule": options,
+        "expires_in": one.expires_in or None,
         "allow_partial": not one.failure.partial_backups,
         "clusters": [
             _cluster(host, hosts.get(host, (host,)), one.location, default)

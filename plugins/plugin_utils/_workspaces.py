@@ -209,13 +209,15 @@ def _said(one: t.Mapping[str, t.Any]) -> str:
     return f"{one['backup']}{found}  {why}".strip()
 
 
-def workspace_restores(mapping: t.Any, options: t.Any = None, hosts: t.Sequence[str] | None = None) -> list[Plan]:
+def workspace_restores(
+    mapping: t.Any, options: t.Any = None, hosts: t.Sequence[str] | None = None, *, same: bool = False
+) -> list[Plan]:
     """See the documentation of the filter.
 
     :raises AnsibleFilterError: the map or an option makes no sense.
     """
     try:
-        return restores.read_restores(_told(mapping), _told(options), hosts)
+        return restores.read_restores(_told(mapping), _told(options), hosts, same=same)
     except StowageError as error:
         raise _failed(error) from None
 

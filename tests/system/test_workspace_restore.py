@@ -7,15 +7,22 @@
 from __future__ import annotations
 
 import json
+import secrets
 import typing as t
+import uuid
 from pathlib import Path
 
 import pytest
+import urllib3
+from minio import MinioAdmin
+from minio.credentials.providers import StaticProvider
 
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import statements
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import grants
 from support.clusters import config_map, namespace
-from support.fleets import inventory
+from support.fleets import Fleet, inventory
 from support.plays import Plays
-from testbed import Cluster
+from testbed import Cluster, MinIO
 
 if t.TYPE_CHECKING:
     from conftest import ClusterFactory
@@ -95,3 +102,43 @@ def test_a_run_is_restored(world: World) -> None:
     code, output = world.restore({"prod-1": "gone"})
     assert code == 2, output
     assert "workspace_restore_map.prod-1 names 'gone', which is no host of this inventory." in output
+
+
+def test_a_reader_who_may_not_list_the_run_restores_and_is_told(minio: MinIO, tmp_path: Path) -> None:
+    """Which clusters a run is about is the coordinator's knowledge."""
+    owner: Tree = {
+        "provider": "minio",
+        "endpoint": minio.endpoint,
+        "ca_cert": str(minio.ca_cert),
+        "prefix": "fleet",
+        "bucket": minio.create_bucket(f"restore-{uuid.uuid4().hex[:12]}"),
+        "auth": {"method": "access_key", "access_key": minio.access_key, "secret_key": minio.secret_key},
+    }
+    name, secret = f"user-{uuid.uuid4().hex[:10]}", secrets.token_urlsafe(24)
+    admin = MinioAdmin(
+        endpoint=minio.endpoint.removeprefix("https://"),
+        credentials=StaticProvider(minio.access_key, minio.secret_key),
+        http_client=urllib3.PoolManager(ca_certs=str(minio.ca_cert)),
+    )
+    admin.user_add(name, secret)
+    allowed = statements(grants("reader", ["prod-1"]), owner["bucket"], owner["prefix"])
+    admin.policy_add(name, policy={"Version": "2012-10-17", "Statement": allowed})
+    admin.attach_policy([name], user=name)
+    reader = owner | {"auth": {"method": "access_key", "access_key": name, "secret_key": secret}}
+    with Fleet(["prod-1"]).running() as hosts:
+        variables = {
+            "stowage_locations": {"primary": owner},
+            "stowage_default_location": "primary",
+            "stowage_workspaces": {"prod": {"clusters": ["prod-*"]}},
+        }
+        plays = Plays.make(tmp_path, hosts=hosts, vars=variables)
+        code, output = plays.run("stowage.kubernetes.workspace_backup", *RUN)
+        assert code == 0, output
+        told = json.dumps({"stowage_locations": {"primary": reader}, "workspace_restore_map": "same"})
+        code, output = plays.run(RESTORE, *RUN, "-e", told, "--check")
+        plays.end()
+    assert code == 0, output
+    assert (
+        "Whether the run is also about clusters that have left the workspace or the inventory cannot be seen" in output
+    )
+    assert "prod-1: plan for backup-prod-1-" in output

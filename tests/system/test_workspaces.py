@@ -389,6 +389,72 @@ def test_a_prediction_of_a_failure_fails(world: World) -> None:
     assert not list(world.directory.rglob("*.json"))
 
 
+def test_each_to_its_own_cluster_leaves_nobody_and_no_option_out(world: World) -> None:
+    prod = ("-e", "stowage_workspace=prod")
+    assert world.run(*prod)[0] == 0
+
+    def restore(mapping: t.Any = "same", *more: str, **options: t.Any) -> tuple[int, str]:
+        told = json.dumps({"workspace_restore_map": mapping, "workspace_restore_options": options})
+        return world.run(*prod, "-e", told, "--check", *more, playbook="stowage.kubernetes.workspace_restore")
+
+    code, output = restore()
+    assert code == 0, output
+    for name in NAMES[:3]:
+        assert f"{name}: plan for backup-{name}-" in output
+    # What is left out on purpose is in the inventory.
+    code, output = restore("same", "--limit", "prod-2", **{"prod-2": {"included_namespaces": ["shop"]}})
+    assert code == 0, output
+    assert "prod-2: plan for backup-prod-2-" in output
+    assert "prod-1: plan" not in output
+
+    code, output = restore(**{"pord-1": {"included_namespaces": ["shop"]}})
+    assert code == 2, output
+    assert "workspace_restore_options.pord-1 is about no cluster of the workspace. Did you mean prod-1" in output
+    assert "plan for" not in output
+
+    world.change(lambda everything: everything["hosts"].pop("prod-2"))
+    world.change(lambda everything: everything["hosts"]["prod-1"].update(stowage_cluster_name="prod-1"))
+    for limit in ((), ("--limit", "prod-1")):
+        code, output = restore("same", *limit)
+        assert code == 2, output
+        assert "The run has backups of prod-2, which have no host in the workspace." in output
+        assert "plan for" not in output
+    # As the message says.
+    code, output = restore({"prod-1": "prod-1", "prod-3": "prod-3"})
+    assert code == 0, output
+    assert "prod-3: plan for backup-prod-3-" in output
+
+    world.change(lambda everything: everything["hosts"]["prod-1"].update(stowage_cluster_name="renamed"))
+    code, output = restore()
+    assert code == 2, output
+    assert "The run has backups of prod-1, prod-2, which have no host in the workspace." in output
+    (world.directory / "workspaces" / "prod" / "runs" / "r1" / "expected.json").unlink()
+    code, output = restore()
+    assert code == 2, output
+    assert "Nothing says which clusters the run is about. It was never begun" in output
+    world.change(lambda everything: everything["hosts"].clear())
+    code, output = restore()
+    assert code == 2, output
+    assert "workspace_restore_map is same, and the workspace has no hosts in this inventory." in output
+
+
+def test_each_workspace_has_its_own_backup_of_the_same_namespaces(world: World) -> None:
+    """Retention goes by the workspace and by expires_in: what another one's rules keep is no backup of this one."""
+    one: Tree = {"clusters": ["prod-1"], "namespaces": ["shop"], "schedule": {"preset": "monthly"}}
+    wanted: Tree = {"basic": {**one, "retention": {"keep_last": 1}}, "gold": {**one, "expires_in": "30d"}}
+    world.change(lambda everything: everything["vars"].update(stowage_workspaces=wanted))
+    for run in ("r1", "r2"):
+        code, output = world.run(run=run)
+        assert code == 0, output
+        assert world.backups()["prod-1"] == 2
+    made = {name: world.records(name)["prod-1"][0] for name in wanted}
+    assert [each["made"] for each in made.values()] == [True, True]
+    again = {name: world.records(name, "r2")["prod-1"][0] for name in wanted}
+    assert {name: (each["backup"], each["made"]) for name, each in again.items()} == {
+        name: (each["backup"], False) for name, each in made.items()
+    }
+
+
 def test_what_a_bucket_says_is_shown_and_nothing_more(world: World, tmp_path: Path) -> None:
     code, output = world.run("-e", "stowage_workspace=shop", playbook="stowage.kubernetes.workspace_start")
     assert code == 0, output

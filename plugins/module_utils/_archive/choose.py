@@ -28,6 +28,8 @@ _SHORTEST: t.Final = 8
 _SHOWN: t.Final = 12
 _FINGERPRINT: t.Final = re.compile(rf"(velero:)?[0-9a-f]{{{_SHORTEST},64}}")
 _CLOCK_TOLERANCE: t.Final = datetime.timedelta(minutes=5)
+_ROUNDED: t.Final = datetime.timedelta(seconds=1)
+"""Times in a backup's record are whole seconds."""
 _NAMED: t.Final = 5
 _MOST: t.Final = 50
 _ORDER: t.Final[t.Callable[[BackupRecord], t.Any]] = lambda record: record.order  # noqa: E731 - a key function
@@ -37,29 +39,56 @@ def fresh(
     records: t.Iterable[BackupRecord],
     *,
     now: datetime.datetime,
-    max_age: datetime.timedelta,
+    max_age: datetime.timedelta | None,
     cluster_uid: str,
     fingerprint: str,
+    labels: t.Mapping[str, str] | None = None,
+    expires_in: datetime.timedelta | None = None,
+    phases: t.Container[str] = (COMPLETED,),
 ) -> BackupRecord | None:
     """The newest backup that makes another one needless, ``None`` if there is none.
 
-    It is Completed, of the same cluster and the same selection, not expired, and shows an instant that is not older
-    than ``max_age``. One from the future proves nothing, beyond a tolerance of five minutes.
+    It is Completed, of the same cluster and the same selection, is kept for as long as the other one would be, and shows an
+    instant that is not older than ``max_age``. One from the future proves nothing, beyond a tolerance of five minutes.
 
     :param now: the store's clock.
+    :param max_age: ``None`` for any age.
+    :param labels: those that retention goes by, which may treat a backup with others differently.
+    :param expires_in: of the backup that would be made.
+    :param phases: what is good enough besides being whole.
     """
     good = [
         record
         for record in records
-        if record.phase == COMPLETED
+        if record.phase in phases
         and record.ours
         and record.cluster_uid == cluster_uid
         and record.fingerprint == fingerprint
         and record.started is not None
-        and -_CLOCK_TOLERANCE <= now - record.started <= max_age
-        and (record.expires_at is None or now < record.expires_at)
+        and now - record.started >= -_CLOCK_TOLERANCE
+        and (max_age is None or now - record.started <= max_age)
+        and (labels or {}).items() <= record.labels.items()
+        and is_kept_for(record, expires_in, now)
     ]
     return max(good, key=_ORDER, default=None)
+
+
+def is_kept_for(record: BackupRecord, expires_in: datetime.timedelta | None, now: datetime.datetime) -> bool:
+    """Whether a backup is to be kept for as long as one that was begun at the same instant and is made with ``expires_in``.
+
+    Without, nothing says until when a backup is needed: retention may take it away before the wanted instant. One that says it
+    will be given up then, where another would not be.
+
+    :param expires_in: ``None`` for a backup without.
+    :param now: the store's clock.
+    """
+    if record.expires_at is None or expires_in is None:
+        return record.expires_at is None and expires_in is None
+    return (
+        record.started is not None
+        and now < record.expires_at
+        and record.expires_at - record.started > expires_in - _ROUNDED
+    )
 
 
 def latest(

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive import catalog, delete, layout
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.describe import describe_record
-from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record import BackupRecord
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record import (
+    COMPLETED,
+    PARTIALLY_FAILED,
+    BackupRecord,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import check_labels, parse_duration
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.capture import CaptureOptions, capture
 from ansible_collections.stowage.kubernetes.plugins.module_utils._capture.plan import plan_capture
@@ -23,6 +28,10 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base
 from ansible_collections.stowage.kubernetes.plugins.module_utils._reach import reach_cluster, reach_location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._selection import Selection
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError, tell
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.definition import (
+    RUN_LABEL,
+    WORKSPACE_LABEL,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.holding import Lease, parse_wait
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.leases import check_free, of_cluster
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.recording import record_backup
@@ -76,13 +85,18 @@ class Wanted:
             name=name,
             prefix=prefix,
             selection=Selection.from_params(params),
-            labels=check_labels("labels", params["labels"] or {}),
+            labels=check_labels("labels", _labels_of_run(params["run"]) | (params["labels"] or {})),
             scheduled=params["schedule"] is not None,
             schedule=parse_schedule(params["schedule"]),
             ignored_api_groups=frozenset(params["ignored_api_groups"] or ()),
             lease_wait=parse_wait(params["lease_wait"]),
             **durations,
         )
+
+
+def _labels_of_run(run: t.Mapping[str, str] | None) -> dict[str, str]:
+    """By which retention, reports, and other tasks of the run know whose a backup is."""
+    return {WORKSPACE_LABEL: run["workspace"], RUN_LABEL: run["name"]} if run else {}
 
 
 def _check_together(params: t.Mapping[str, t.Any]) -> None:
@@ -185,7 +199,7 @@ def _look(task: Task, location: Location, wanted: Wanted, cluster_uid: str) -> B
     :raises StowageError: ``backup_exists``, ``backup_in_progress``, ``cluster_identity_changed``, and location errors.
     """
     records = catalog.list_backups(location, wanted.cluster)
-    there = find_existing(records, wanted, cluster_uid, location.now())
+    there = find_existing(records, wanted, cluster_uid, location.now(), allow_partial=task.params["allow_partial"])
     if there is None:
         catalog.check_identity(records, cluster_uid, accept_new_identity=task.params["accept_new_identity"])
     return there
@@ -217,10 +231,18 @@ def _made(task: Task, backup: Result, shown: Result | None = None) -> Result:
 
 
 def find_existing(
-    records: t.Sequence[BackupRecord], wanted: Wanted, cluster_uid: str, now: datetime.datetime
+    records: t.Sequence[BackupRecord],
+    wanted: Wanted,
+    cluster_uid: str,
+    now: datetime.datetime,
+    *,
+    allow_partial: bool = False,
 ) -> BackupRecord | None:
     """The backup that makes another one needless. Pure.
 
+    For a workspace, only its own count: retention goes by the label, and would treat another's by that one's rules.
+
+    :param allow_partial: whether one that is PartiallyFailed is good enough for the run that it was made for.
     :raises StowageError: ``backup_exists``, ``backup_in_progress``.
     """
     fingerprint = wanted.selection.fingerprint(wanted.ignored_api_groups)
@@ -230,9 +252,22 @@ def find_existing(
     # Whatever was begun since the last scheduled instant was made for it.
     instant = wanted.schedule.latest(now) if wanted.schedule else None
     max_age = now - instant if instant else wanted.max_age
-    if max_age is None:
-        return None
-    return catalog.fresh(records, now=now, max_age=max_age, cluster_uid=cluster_uid, fingerprint=fingerprint)
+    of_workspace = {name: value for name, value in wanted.labels.items() if name == WORKSPACE_LABEL}
+    of_run = {name: value for name, value in wanted.labels.items() if name in (WORKSPACE_LABEL, RUN_LABEL)}
+    good = functools.partial(
+        catalog.fresh,
+        records,
+        now=now,
+        cluster_uid=cluster_uid,
+        fingerprint=fingerprint,
+        expires_in=wanted.expires_in,
+    )
+    found = None if max_age is None else good(max_age=max_age, labels=of_workspace)
+    if found is None and len(of_run) == 2:
+        # Another job of the run made it, or one that died before it could record that.
+        enough = (COMPLETED, PARTIALLY_FAILED) if allow_partial else (COMPLETED,)
+        found = good(max_age=None, labels=of_run, phases=enough)
+    return found
 
 
 def judge(task: Task, result: Result) -> Result:

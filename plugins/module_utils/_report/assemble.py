@@ -17,7 +17,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._report.found i
     FoundLocation,
     FoundRun,
 )
-from ansible_collections.stowage.kubernetes.plugins.module_utils._report.judge import Part, is_loose, judge
+from ansible_collections.stowage.kubernetes.plugins.module_utils._report.judge import Part, is_loose, judge, label_of
 from ansible_collections.stowage.kubernetes.plugins.module_utils._report.model import (
     ClusterOutcome,
     LocationRow,
@@ -29,7 +29,6 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._report.model i
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._version import VERSION
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import runs
-from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.definition import WORKSPACE_LABEL
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import Expected, Record
 
 Found = t.Mapping[str, FoundLocation]
@@ -177,11 +176,11 @@ def _of_member(workspace: WantedWorkspace, member: Member, found: Found, records
     recorded = {record.backup for _run, record in part.records if record.phase == runs.COMPLETED}
     return dataclasses.replace(
         part,
-        # A backup that was made for another workspace, and was good enough for this one, counts.
+        # What a run took although it was made for another workspace is shown, and is not good: its retention is the other one's.
         backups=[
             one
             for one in there.backups
-            if not is_loose(one) and (_label(one) == workspace.name or one.name in recorded)
+            if not is_loose(one) and (label_of(one) == workspace.name or one.name in recorded)
         ],
         loose=[one for one in there.backups if is_loose(one)],
         why=there.why,
@@ -206,13 +205,8 @@ def _by_workspace(backups: t.Iterable[BackupRecord]) -> dict[str, list[BackupRec
     found: dict[str, list[BackupRecord]] = {}
     for one in backups:
         if not is_loose(one):
-            found.setdefault(_label(one), []).append(one)
+            found.setdefault(label_of(one), []).append(one)
     return found
-
-
-def _label(backup: BackupRecord) -> str:
-    # Cut before anything is told apart by it: no two rows have the same name.
-    return printable(backup.labels.get(WORKSPACE_LABEL, ""), 63)
 
 
 # -- locations

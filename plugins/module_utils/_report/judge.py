@@ -4,8 +4,8 @@
 
 """What becomes of a workspace's clusters: how old the last good backup is, how old it may be, and why. Private to the collection. Pure.
 
-Only Completed backups that are in the bucket are good. Where a schedule is, a backup has to be begun after each of its instants,
-and is late once ``grace`` and the schedule's jitter have passed as well; else ``max_age`` says how old it may be.
+Only Completed backups that are in the bucket, and were made for the workspace, are good. Where a schedule is, a backup has to be begun
+after each of its instants, one that the module ``backup`` would make no other for: it is to be kept as the workspace says. It is late once ``grace`` and the schedule's jitter have passed as well; else ``max_age`` says how old it may be.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import dataclasses
 import datetime
 import typing as t
 
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.choose import is_kept_for
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record import (
     ABANDONED,
     COMPLETED,
@@ -40,6 +41,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._report.model i
     WantedWorkspace,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import runs, schedule
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.definition import WORKSPACE_LABEL
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import Record
 
 MOST_ATTEMPTS: t.Final = 100
@@ -53,7 +55,7 @@ _REASON: t.Final = 400
 class Part:
     """All that is known of one cluster of one workspace.
 
-    :param backups: those that were made for it, the oldest first.
+    :param backups: those that were made for it, or taken by its runs, the oldest first.
     :param records: its records by the runs' names, the oldest run first.
     :param loose: backups of the cluster that were begun, or make no sense, whoever they are for.
     :param why: what is missing in backups that are PartiallyFailed, by their names.
@@ -82,7 +84,9 @@ def judge(part: Part, wanted: Wanted, now: datetime.datetime) -> Row:
     """
     attempts = _attempts(part)
     past = [one for one in attempts if one.at <= now + _CLOCK_TOLERANCE]
-    good = _last_good(part, past)
+    own = [one for one in part.backups if label_of(one) == part.workspace.name]
+    good = _last(past, [one for one in own if one.phase == COMPLETED])
+    counts = _last(past, [one for one in own if _why_not(one, part.workspace, now) == ""])
     tried = past[-1] if past else None
     row = Row(
         workspace=part.workspace.name,
@@ -93,12 +97,25 @@ def judge(part: Part, wanted: Wanted, now: datetime.datetime) -> Row:
         expected=part.expected,
         good=good,
         tried=tried,
-        backups=len(part.backups),
+        backups=len(own),
         history=tuple(attempts[-MOST_ATTEMPTS:]),
     )
-    row = _with_objective(row, part, wanted, now)
+    row = _with_objective(row, part, wanted, now, counts)
     status = _status(row, part, now)
     return dataclasses.replace(row, status=status, reasons=tuple(_reasons(row, status, part, now)))
+
+
+def _why_not(backup: BackupRecord, workspace: WantedWorkspace, now: datetime.datetime) -> str:
+    """Why a backup does not satisfy a workspace's schedule, as the module ``backup`` sees it; empty if it does."""
+    if backup.phase != COMPLETED:
+        return "it is not Completed"
+    if not backup.ours:
+        return "Velero made it"
+    if is_kept_for(backup, workspace.expires_in, now):
+        return ""
+    if backup.expires_at is not None and backup.expires_at <= now:
+        return "it has expired"
+    return "it is not said to be needed for as long as its workspace says (expires_in)"
 
 
 def _attempts(part: Part) -> list[Attempt]:
@@ -155,19 +172,20 @@ def _of_record(run: str, record: Record) -> Attempt | None:
     )
 
 
-def _last_good(part: Part, past: t.Iterable[Attempt]) -> Attempt | None:
-    whole = {one.name for one in part.backups if one.phase == COMPLETED}
-    return max((one for one in past if one.kept and one.backup in whole), key=lambda one: one.at, default=None)
+def _last(past: t.Iterable[Attempt], backups: t.Iterable[BackupRecord]) -> Attempt | None:
+    names = {one.name for one in backups}
+    return max((one for one in past if one.kept and one.backup in names), key=lambda one: one.at, default=None)
 
 
-def _with_objective(row: Row, part: Part, wanted: Wanted, now: datetime.datetime) -> Row:
+def _with_objective(row: Row, part: Part, wanted: Wanted, now: datetime.datetime, counts: Attempt | None) -> Row:
+    """:param counts: the last one that satisfies a schedule."""
     workspace = part.workspace
     if workspace.paused:
         return row
     if workspace.schedule is not None:
         plan = workspace.schedule
         grace = wanted.grace + workspace.jitter
-        began = row.good.at if row.good else None
+        began = counts.at if counts else None
         owed = plan.following(began) if began else plan.latest(now - grace)
         return dataclasses.replace(
             row,
@@ -217,6 +235,9 @@ def _reasons(row: Row, status: str, part: Part, now: datetime.datetime) -> t.Ite
         yield _told(row.tried)
     if status == DUE and row.due is not None and row.deadline is not None:
         yield f"One is due since {words.instant(row.due)}, and late after {words.instant(row.deadline)}."
+    if row.due is not None and row.good is not None and row.good.at >= row.due:
+        taken = next(one for one in part.backups if printable(one.name, 253) == row.good.backup)
+        yield f"The last good backup is of no account: {_why_not(taken, part.workspace, now)}."
     if status == PAUSED:
         yield "Its workspace is paused."
     if not row.expected:
@@ -243,6 +264,12 @@ def _of_loose(loose: t.Sequence[BackupRecord]) -> t.Iterator[str]:
         if names:
             more = f" and {len(names) - 2} more" if len(names) > 2 else ""
             yield f"{words.many(len(names), 'backup')} {said}: {', '.join(names[:2])}{more}."
+
+
+def label_of(backup: BackupRecord) -> str:
+    """The workspace that a backup was made for; empty for none."""
+    # Cut before anything is told apart by it: no two rows have the same name.
+    return printable(backup.labels.get(WORKSPACE_LABEL, ""), 63)
 
 
 def is_loose(backup: BackupRecord) -> bool:

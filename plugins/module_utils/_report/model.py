@@ -70,6 +70,7 @@ class WantedWorkspace:
     :param location: the name of the location that its runs are kept in; empty if none is chosen.
     :param schedule: ``None`` without one, and for one by which nothing is ever due.
     :param jitter: how long a trigger waits at most.
+    :param expires_in: for how long its backups are to be kept at least; ``None`` if it does not say that.
     """
 
     name: str
@@ -79,6 +80,7 @@ class WantedWorkspace:
     schedule: Schedule | None = None
     paused: bool = False
     jitter: datetime.timedelta = datetime.timedelta()
+    expires_in: datetime.timedelta | None = None
     allow_partial: bool = False
 
 

@@ -53,6 +53,7 @@ def _workspace(given: _Document) -> WantedWorkspace:
         schedule=schedule.parse(options),
         paused=bool((options or {}).get("paused")),
         jitter=parse_duration("schedule.jitter", jitter) if jitter else datetime.timedelta(),
+        expires_in=parse_duration("expires_in", given["expires_in"]) if given["expires_in"] else None,
         allow_partial=bool(given["allow_partial"]),
     )
 

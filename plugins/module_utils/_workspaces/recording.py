@@ -16,6 +16,10 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.create
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task, TaskFailedError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import runs
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.definition import (
+    RUN_LABEL,
+    WORKSPACE_LABEL,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import Record, RunPaths
 
 if t.TYPE_CHECKING:
@@ -44,6 +48,7 @@ def record_backup(task: Task, location: Location, cluster: str, ensure: t.Callab
 
     def record(result: t.Mapping[str, t.Any]) -> Result:
         outcome = outcome_of(result, run["location_name"] or "")
+        outcome |= {"made": True} if is_of(result, paths) else {}
         written = write_record(location, paths, cluster, outcome, last, check=task.check)
         tell_unless_completed(task, paths, written)
         return {"run": written.as_dict()}
@@ -66,6 +71,12 @@ def record_backup(task: Task, location: Location, cluster: str, ensure: t.Callab
         return result | record(result)
     except StowageError as error:
         raise TaskFailedError(error, result) from None
+
+
+def is_of(result: t.Mapping[str, t.Any], paths: RunPaths) -> bool:
+    """Whether the backup that ``backup`` returned was made for a run, by whichever of its jobs. Pure."""
+    labels = (result.get("backup") or {}).get("labels") or {}
+    return (labels.get(WORKSPACE_LABEL), labels.get(RUN_LABEL)) == (paths.workspace, paths.run)
 
 
 def tell_unless_completed(task: Task, paths: RunPaths, record: Record) -> None:

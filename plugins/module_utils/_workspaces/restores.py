@@ -10,6 +10,7 @@ import collections.abc as c
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._misspelt import meant
 from ansible_collections.stowage.kubernetes.plugins.module_utils._selection import Selection
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import check_cluster
 
@@ -34,15 +35,18 @@ ALL: t.Final = "all"
 
 
 def read_restores(
-    mapping: t.Any, options: t.Any = None, hosts: t.Container[str] | None = None
+    mapping: t.Any, options: t.Any = None, hosts: t.Container[str] | None = None, *, same: bool = False
 ) -> list[dict[str, t.Any]]:
     """For each cluster that was backed up, its ``source``, the host ``target`` that it goes into, and options of ``restore``.
 
     :param mapping: the folders of clusters that were backed up, and hosts.
     :param options: by source; those of ``all`` hold for every one that does not say otherwise.
     :param hosts: of the inventory; ``None`` if they are not to be checked.
+    :param same: whether the map is of a workspace's clusters and their own hosts, and nobody wrote it.
     :raises StowageError: ``invalid_option``, with the place in its message; ``invalid_name``.
     """
+    if same and mapping == {}:
+        raise _unfit(_MAP, "is same, and the workspace has no hosts in this inventory")
     if not isinstance(mapping, c.Mapping) or not mapping:
         raise _unfit(_MAP, "must be a dictionary of clusters that were backed up, and hosts")
     told = options if options is not None else {}
@@ -50,7 +54,9 @@ def read_restores(
         raise _unfit(_OPTIONS, "must be a dictionary")
     for source in told:
         if source != ALL and source not in mapping:
-            raise _unfit(f"{_OPTIONS}.{str(source)[:80]}", f"is about no cluster of {_MAP}")
+            of = "the workspace" if same else _MAP
+            hint = meant([str(source)], [str(one) for one in mapping])
+            raise _unfit(f"{_OPTIONS}.{str(source)[:80]}", f"is about no cluster of {of}", hint)
     found = []
     for source, target in mapping.items():
         check_cluster(str(source))

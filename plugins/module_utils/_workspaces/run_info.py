@@ -33,6 +33,7 @@ def describe_runs(task: Task) -> Result:
     :raises StowageError: ``invalid_option``, ``invalid_name``, ``run_not_found``, and location errors.
     """
     workspace, run, newest = task.params["workspace"] or "", task.params["run"] or "", task.params["newest"]
+    left_out = frozenset(task.params["excluded_clusters"] or ())
     if run and not workspace:
         raise unfit("run needs workspace.", "Say which workspace the run is of.")
     if not 1 <= newest <= _MOST_RUNS:
@@ -46,23 +47,44 @@ def describe_runs(task: Task) -> Result:
         if workspace and workspace not in there:
             task.warn(f"{location.describe()} has no runs of {workspace}. {meant([workspace], there)}".rstrip())
         found: list[Result] = []
-        total = 0
+        total = not_begun = 0
         for name in [workspace] if workspace else there:
             folders = run_files.find_runs(location, name)
-            total += len(folders)
-            chosen = _named(folders, name, run) if run else folders[-newest:]
+            total += sum(one.whole for one in folders)
+            not_begun += sum(not one.whole for one in folders)
+            chosen = _named(folders, name, run) if run else choose(folders, newest)
             for folder in chosen:
                 task.progress.check()
-                found.append(_describe(location, folder, allow_partial=task.params["allow_partial"], whole=bool(run)))
-    ordered = sorted(found, key=lambda one: str(one["started"]))
-    return {"workspaces": there[:_MOST_RUNS], "total": total, "runs": ordered[-_MOST_RUNS:]}
+                one = _describe(location, folder, allow_partial=task.params["allow_partial"])
+                clusters = one.pop("clusters", None)
+                if run and clusters is not None:
+                    one["clusters"] = [each for each in clusters if each["cluster"] not in left_out][:_MOST_CLUSTERS]
+                found.append(one)
+    # Whatever was never begun comes first: it is cut first, and the last is the newest.
+    ordered = sorted(found, key=lambda one: (one["begun"], str(one["started"])))
+    return {
+        "workspaces": there[:_MOST_RUNS],
+        "total": total,
+        "not_begun_count": not_begun,
+        "runs": ordered[-_MOST_RUNS:],
+    }
+
+
+def choose(folders: t.Sequence[RunFolder], newest: int) -> list[RunFolder]:
+    """The newest runs, and where those are fewer, what has no ``expected.json``: any writer of a cluster can make such a folder. Pure.
+
+    :param folders: oldest first.
+    """
+    begun = [one for one in folders if one.whole][-newest:]
+    others = [one for one in folders if not one.whole]
+    return others[max(len(others) - (newest - len(begun)), 0) :] + begun
 
 
 def _named(folders: t.Sequence[RunFolder], workspace: str, run: str) -> list[RunFolder]:
     found = [one for one in folders if one.paths.run == run]
     if found:
         return found
-    names = [one.paths.run for one in folders]
+    names = [one.paths.run for one in folders if one.whole]
     raise StowageError(
         "run_not_found",
         f"There is no run {run} of {workspace}.",
@@ -70,11 +92,12 @@ def _named(folders: t.Sequence[RunFolder], workspace: str, run: str) -> list[Run
     )
 
 
-def _describe(location: Location, folder: RunFolder, *, allow_partial: bool, whole: bool) -> Result:
+def _describe(location: Location, folder: RunFolder, *, allow_partial: bool) -> Result:
     head: Result = {
         "workspace": folder.paths.workspace,
         "name": folder.paths.run,
         "started": folder.begun.isoformat(),
+        "begun": folder.whole,
         "owner": "",
         "phase": "Unknown",
         "counts": {},
@@ -104,9 +127,8 @@ def _describe(location: Location, folder: RunFolder, *, allow_partial: bool, who
         "failed_count": len(found.bad),
         "failed": [one for one in found.bad if one not in missing][:_NAMED],
         "missing": missing[:_NAMED],
+        "clusters": [one.as_dict() for one in found.records],
     }
-    if whole:
-        described["clusters"] = [one.as_dict() for one in found.records[:_MOST_CLUSTERS]]
     return _shown(described)
 
 

@@ -6,6 +6,8 @@
 
 A run is what its records are good for: to restore its backups together, and to see how it went. So it is kept while one of
 its backups is there, while it is young, and while no other run of its workspace is newer.
+
+Any writer of one cluster can write records into runs that nobody began, so those are nobody's newest.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ def decide(
     :param before: only runs that were begun before that may go.
     :param needed: why a run's records are still good for something, empty if they are not; asked for old runs alone.
     """
-    newest = max(folders, key=lambda one: one.order, default=None)
+    newest = max((one for one in folders if one.whole), key=lambda one: one.order, default=None)
     fates = []
     for folder in folders:
         if folder is newest:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 
 import pytest
@@ -20,7 +21,7 @@ from support.report_fleets import Fleet
 GROUPS: t.Final = {"all": ["a", "b", "c"], "shop": ["a", "b"]}
 DEFINITIONS: t.Final[dict[str, t.Any]] = {
     "shop": {"schedule": {"cron": "0 2 * * *", "jitter": "10m"}, "owner": "me", "failure": {"partial_backups": False}},
-    "all-of-it": {"clusters": ["*"], "location": "vault"},
+    "all-of-it": {"clusters": ["*"], "location": "vault", "expires_in": "30d"},
 }
 
 
@@ -47,7 +48,10 @@ def test_workspaces_of_an_inventory() -> None:
     spec, _task = modules._parts("report")
     names = {"workspaces", "max_age", "grace", "max_runs", "title", "others"}
     params = {name: spec[name].get("default") for name in names} | {"workspaces": found}
-    assert [one.name for one in read_wanted(params).workspaces] == ["shop", "all-of-it"]
+    assert [(one.name, one.expires_in) for one in read_wanted(params).workspaces] == [
+        ("shop", None),
+        ("all-of-it", datetime.timedelta(days=30)),
+    ]
 
 
 def test_definitions_that_make_no_sense() -> None:

@@ -9,6 +9,8 @@ import datetime
 import typing as t
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.catalog import (
     BackupRecord,
@@ -20,6 +22,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.catalo
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.choose import check_selection
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.retention import Rules, decide
 
 NOW: t.Final = datetime.datetime(2026, 11, 2, 12, tzinfo=datetime.UTC)
 DAY: t.Final = datetime.timedelta(days=1)
@@ -40,8 +43,8 @@ def record(name: str = "b", age: datetime.timedelta = datetime.timedelta(hours=1
     return dataclasses.replace(sound, **changes)
 
 
-def is_fresh(*records: BackupRecord) -> str | None:
-    found = fresh(records, now=NOW, max_age=DAY, cluster_uid="uid", fingerprint="print")
+def is_fresh(*records: BackupRecord, **options: t.Any) -> str | None:
+    found = fresh(records, **{"now": NOW, "max_age": DAY, "cluster_uid": "uid", "fingerprint": "print", **options})
     return found.name if found else None
 
 
@@ -72,7 +75,86 @@ def test_any_other_backup_is_not(changes: dict[str, t.Any]) -> None:
 
 def test_clocks_may_differ_a_little() -> None:
     assert is_fresh(record(started=NOW + datetime.timedelta(minutes=1))) == "b"
-    assert is_fresh(record(expires_at=NOW + datetime.timedelta(minutes=1))) == "b"
+    until = NOW + datetime.timedelta(minutes=1)
+    assert is_fresh(record(expires_at=until), expires_in=datetime.timedelta(minutes=61)) == "b"
+
+
+def test_what_retention_would_treat_differently_is_not_good_enough() -> None:
+    basic, gold, bare = record("basic", labels={"w": "basic"}), record("gold", labels={"w": "gold"}), record("bare")
+    assert is_fresh(basic, bare, labels={"w": "gold"}) is None
+    assert is_fresh(basic, gold, bare, labels={"w": "gold"}) == "gold"
+    assert is_fresh(basic) == "basic"
+
+
+@pytest.mark.parametrize(
+    ("kept", "wanted", "enough"),
+    [
+        (None, None, True),
+        # Retention may delete it any day.
+        (None, 30 * DAY, False),
+        (30 * DAY, 30 * DAY, True),
+        (31 * DAY, 30 * DAY, True),
+        # What a record says is cut to whole seconds.
+        (30 * DAY - datetime.timedelta(milliseconds=999), 30 * DAY, True),
+        (30 * DAY - datetime.timedelta(seconds=1), 30 * DAY, False),
+        (DAY, 30 * DAY, False),
+        (30 * DAY, None, False),
+    ],
+)
+def test_what_need_not_be_kept_as_long_is_not_good_enough(
+    kept: datetime.timedelta | None, wanted: datetime.timedelta | None, enough: bool
+) -> None:
+    one = record(started=NOW - DAY / 2, expires_at=NOW - DAY / 2 + kept if kept else None)
+    assert (is_fresh(one, expires_in=wanted) == "b") is enough
+
+
+WORKSPACES: t.Final = st.sampled_from(["", "basic", "gold"])
+KEPT: t.Final = st.none() | st.integers(1, 100).map(lambda days: days * DAY)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.tuples(st.integers(0, 20), WORKSPACES, KEPT), unique_by=lambda one: one[0], max_size=8),
+    WORKSPACES.filter(bool),
+    KEPT,
+    st.integers(0, 60),
+)
+def test_what_is_good_enough_is_kept_as_what_would_be_made(
+    backups: list[tuple[int, str, datetime.timedelta | None]],
+    workspace: str,
+    expires_in: datetime.timedelta | None,
+    later: int,
+) -> None:
+    records = [
+        record(
+            f"b{age}",
+            age * DAY,
+            labels={"w": label} if label else {},
+            expires_at=NOW - age * DAY + kept if kept else None,
+        )
+        for age, label, kept in backups
+    ]
+    found = is_fresh(*records, max_age=40 * DAY, labels={"w": workspace}, expires_in=expires_in)
+    if found is None:
+        return
+    taken = next(one for one in records if one.name == found)
+    assert taken.started is not None
+    made = record(found, NOW - taken.started, labels={"w": workspace})
+    if expires_in is not None:
+        made = dataclasses.replace(made, expires_at=taken.started + expires_in)
+
+    def stays(one: BackupRecord) -> bool:
+        """Once each workspace has been pruned, by the rules that it has, and more were made."""
+        there = [*(other for other in records if other.name != found), one]
+        there += [record(f"{w}{n}", -n * DAY, labels={"w": w}) for w in ("basic", "gold") for n in range(1, later)]
+        rules = {"basic": Rules(min_age=DAY / 24), "gold": Rules(min_age=DAY / 24)}
+        rules[workspace] = Rules(last=3, min_age=DAY / 24)
+        for name, its in rules.items():
+            fates = decide(there, its, now=NOW + later * DAY, cluster_uid="uid", labels={"w": name})
+            there = [fate.record for fate in fates if fate.stays]
+        return one in there
+
+    assert stays(taken) or not stays(made)
 
 
 def test_the_latest_is_the_newest_completed() -> None:

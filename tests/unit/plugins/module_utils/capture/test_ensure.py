@@ -338,8 +338,62 @@ def test_a_partial_backup_is_recorded_as_what_it_is(world: World) -> None:
 
 
 def test_a_fresh_backup_is_recorded_as_found(world: World) -> None:
-    world.run(max_age="24h")
+    world.run(max_age="24h", labels={"stowage.io/workspace": "shop"})
     assert world.run(max_age="24h", run=RUN)["run"]["made"] is False
+
+
+def test_a_workspace_is_content_with_no_backup_of_another(world: World) -> None:
+    """Retention goes by the label: another's may be deleted any day."""
+    first = world.run(max_age="24h", run={**RUN, "workspace": "basic"})
+    gold = world.run(max_age="24h", run={**RUN, "workspace": "gold"}, expires_in="30d")
+    assert (gold["changed"], gold["run"]["made"]) == (True, True)
+    assert gold["backup"]["labels"] == {"stowage.io/workspace": "gold", "stowage.io/run": "r1"}
+    bare = world.run(max_age="24h")
+    assert bare["backup"]["name"] == first["backup"]["name"], "the newest that is kept as long, whoever's it is"
+
+
+def test_a_backup_that_expires_earlier_satisfies_no_schedule(world: World) -> None:
+    monthly = {"preset": "monthly"}
+    assert world.run(expires_in="1d")["changed"]
+    made = world.run(schedule=monthly)
+    assert made["changed"]
+    assert world.run(schedule=monthly)["backup"]["name"] == made["backup"]["name"]
+    kept = world.run(max_age="1h", expires_in="30d", included_namespaces=["shop"])["backup"]["name"]
+    assert world.run(max_age="1h", expires_in="30d", included_namespaces=["shop"])["backup"]["name"] == kept
+    assert world.run(max_age="1h", expires_in="31d", included_namespaces=["shop"])["changed"]
+
+
+@pytest.mark.parametrize("allow_partial", [False, True])
+def test_the_second_of_two_jobs_of_a_run_takes_what_the_first_has_made(world: World, allow_partial: bool) -> None:
+    if allow_partial:
+        world.cluster.stale["example.com"] = "v1"
+    first = other_task(world)
+    first.__enter__()
+    made: list[Result] = []
+
+    def finish(operation: str, key: str) -> None:
+        """Ends the first job, with a backup but before its record, when the second looks at the lease again."""
+        if operation == "list" and "/leases/cluster-" in key and not made:
+            made.append({})
+            first.__exit__()
+            labels = {"stowage.io/workspace": "shop", "stowage.io/run": "r1"}
+            made.append(world.run(labels=labels, allow_partial=allow_partial))
+
+    world.location.fault = finish
+    found = world.run(run=RUN, allow_partial=allow_partial)
+    assert (made[1]["changed"], found["changed"]) == (True, False)
+    assert found["backup"]["name"] == found["run"]["backup"] == made[1]["backup"]["name"]
+    assert found["run"]["made"], "it was made for the run"
+
+
+def test_a_run_makes_again_what_was_not_whole(world: World) -> None:
+    world.cluster.stale["example.com"] = "v1"
+    with pytest.raises(TaskFailedError):
+        world.run(run=RUN)
+    world.cluster.stale.clear()
+    assert world.run(run=RUN)["changed"]
+    assert world.run(run=RUN, included_namespaces=["shop"])["backup"] is None
+    assert world.run(run={**RUN, "name": "r2"}, included_namespaces=["shop"])["changed"]
 
 
 def test_a_prediction_records_nothing(world: World) -> None:

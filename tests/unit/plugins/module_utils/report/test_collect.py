@@ -180,7 +180,7 @@ def test_names_that_begin_alike_are_one_row() -> None:
     assert [(row.workspace, row.backups) for row in rows] == [("w" * 63, 2)]
 
 
-def test_a_backup_for_another_workspace_counts_if_a_run_took_it(store: MemoryLocation) -> None:
+def test_a_backup_for_another_workspace_is_shown_and_not_good(store: MemoryLocation) -> None:
     paths = begin(store, "e1", "a", workspace="edge")
     note(store, paths, "a", backup="a-r2")
     asked = Wanted(
@@ -191,8 +191,8 @@ def test_a_backup_for_another_workspace_counts_if_a_run_took_it(store: MemoryLoc
         )
     )
     (row,) = [one for one in report(store, asked).rows if one.workspace == "edge"]
-    assert row.good is not None
-    assert row.good.backup == "a-r2"
+    assert (row.status, row.good, row.backups) == ("missing", None, 0)
+    assert [(one.backup, one.kept) for one in row.history] == [("a-r2", True)]
 
 
 def deny(*beginnings: str, code: str = "permission_denied") -> t.Callable[[str, str], None]:

@@ -13,8 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.choose import fresh
+from ansible_collections.stowage.kubernetes.plugins.module_utils._report.assemble import assemble
+from ansible_collections.stowage.kubernetes.plugins.module_utils._report.found import FoundCluster, FoundLocation
 from ansible_collections.stowage.kubernetes.plugins.module_utils._report.judge import Part, judge
-from ansible_collections.stowage.kubernetes.plugins.module_utils._report.model import Row, Wanted, WantedWorkspace
+from ansible_collections.stowage.kubernetes.plugins.module_utils._report.model import (
+    Member,
+    Row,
+    Wanted,
+    WantedWorkspace,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import schedule
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import Record
 from support.report_fleets import DAY, NOW, backup, failed, record
@@ -150,6 +158,76 @@ def test_what_nobody_knows_whose_it_is() -> None:
         "3 backups make no sense: velero-backup.json is damaged: b0, b1 and 1 more.",
         "3 backups were begun and never finished: b0, b1 and 1 more.",
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"expires_at": NOW + DAY}, "it is not said to be needed for as long as its workspace says (expires_in)"),
+        ({}, "it is not said to be needed for as long as its workspace says (expires_in)"),
+        ({"expires_at": NOW - HOUR}, "it has expired"),
+        ({"expires_at": NOW + 40 * DAY, "ours": False}, "Velero made it"),
+    ],
+)
+def test_what_backup_would_make_another_for_is_of_no_account(fields: dict[str, t.Any], why: str) -> None:
+    gold = WantedWorkspace(name="shop", schedule=DAILY, expires_in=30 * DAY)
+    before = backup("a", "shop", NOW - 20 * HOUR, expires_at=NOW + 40 * DAY)
+    made = backup("a", "shop", NOW - 4 * HOUR, **fields)
+    for grace, status in ((2 * HOUR, "late"), (6 * HOUR, "due")):
+        found = judge(Part(workspace=gold, cluster="a", backups=[before, made]), Wanted(grace=grace), NOW)
+        assert (found.status, found.due) == (status, NOW - 5 * HOUR)
+        assert found.good is not None
+        assert found.good.backup == made.name
+        assert found.reasons[-1] == f"The last good backup is of no account: {why}."
+    good = backup("a", "shop", NOW - 4 * HOUR, expires_at=NOW + 30 * DAY - 4 * HOUR)
+    assert judge(Part(workspace=gold, cluster="a", backups=[before, good]), Wanted(), NOW).status == "ok"
+
+
+BACKUPS = st.lists(
+    st.tuples(
+        st.integers(0, 100),
+        st.sampled_from(["Completed", "PartiallyFailed"]),
+        st.sampled_from(["shop", "other", ""]),
+        st.none() | st.integers(1, 40),
+        st.booleans(),
+    ),
+    max_size=6,
+    unique_by=lambda one: one[0],
+)
+
+
+@given(BACKUPS, st.none() | st.integers(1, 40))
+def test_it_is_due_when_the_module_backup_would_make_one(
+    given_backups: list[tuple[int, str, str, int | None, bool]], days: int | None
+) -> None:
+    expires_in = days * DAY if days else None
+    backups = [
+        backup(
+            "a",
+            workspace,
+            NOW - age * HOUR,
+            phase,
+            expires_at=NOW - age * HOUR + kept * DAY if kept else None,
+            ours=ours,
+            fingerprint="print",
+        )
+        for age, phase, workspace, kept, ours in given_backups
+    ]
+    member = Member(host="a", cluster="a", location="primary")
+    shop = WantedWorkspace(name="shop", members=(member,), schedule=DAILY, expires_in=expires_in)
+    place = FoundLocation(NOW, clusters={"a": FoundCluster(sorted(backups, key=lambda one: one.order))})
+    (found,) = assemble(Wanted(workspaces=(shop,), others=False), {"primary": place}, {}, NOW).rows
+    taken = fresh(
+        backups,
+        now=NOW,
+        max_age=5 * HOUR,
+        cluster_uid="uid-of-a",
+        fingerprint="print",
+        labels={"stowage.io/workspace": "shop"},
+        expires_in=expires_in,
+    )
+    assert (found.due is None) is (taken is not None)
+    assert (found.status in ("missing", "late")) is (taken is None), "it was due five hours ago"
 
 
 ATTEMPTS = st.lists(

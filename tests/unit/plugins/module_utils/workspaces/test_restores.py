@@ -35,6 +35,26 @@ def test_options_are_those_of_the_module() -> None:
 
 
 @pytest.mark.parametrize(
+    ("mapping", "options", "message", "hint"),
+    [
+        ({}, None, "workspace_restore_map is same, and the workspace has no hosts in this inventory.", ""),
+        (
+            {"prod-1": "x", "prod-2": "y"},
+            {"all": {}, "pord-1": {"included_namespaces": ["shop"]}},
+            "workspace_restore_options.pord-1 is about no cluster of the workspace.",
+            "Did you mean prod-1 or prod-2?",
+        ),
+    ],
+)
+def test_options_for_nobody_are_an_error_without_a_map_too(
+    mapping: t.Any, options: t.Any, message: str, hint: str
+) -> None:
+    with pytest.raises(StowageError) as caught:
+        read_restores(mapping, options, ["x", "y"], same=True)
+    assert (caught.value.code, caught.value.message, caught.value.hint) == ("invalid_option", message, hint)
+
+
+@pytest.mark.parametrize(
     ("mapping", "options", "message"),
     [
         (None, None, "workspace_restore_map must be a dictionary"),

@@ -19,6 +19,13 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.run
 from support.memory_location import MemoryLocation
 
 Result = dict[str, t.Any]
+DEFAULTS: t.Final[Result] = {
+    "workspace": None,
+    "run": None,
+    "excluded_clusters": [],
+    "newest": 20,
+    "allow_partial": False,
+}
 
 
 class World:
@@ -50,8 +57,7 @@ class World:
         )
 
     def look(self, **params: t.Any) -> list[Result]:
-        defaults: Result = {"workspace": None, "run": None, "newest": 20, "allow_partial": False}
-        found: list[Result] = run_info.describe_runs(self.task({**defaults, **params}))["runs"]
+        found: list[Result] = run_info.describe_runs(self.task({**DEFAULTS, **params}))["runs"]
         return found
 
     def remove(self, run: str, *, check: bool = False) -> Result:
@@ -89,6 +95,14 @@ def test_one_run_has_its_clusters(world: World) -> None:
     ]
 
 
+def test_clusters_that_are_left_out_are_counted_and_give_way_to_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_info, "_MOST_CLUSTERS", 1)
+    (one,) = world.look(workspace="shop", run="2", excluded_clusters=["a", "z"])
+    assert ([each["cluster"] for each in one["clusters"]], one["clusters_count"]) == (["b"], 2)
+
+
 def test_what_is_not_there_is_said(world: World) -> None:
     assert world.look(workspace="shup") == []
     assert "Did you mean shop?" in world.warnings[0]
@@ -113,6 +127,28 @@ def test_what_makes_no_sense_is_a_run_that_nothing_is_known_of(world: World) -> 
     assert "never begun" in found["9"]["message"]
     assert found["2"]["phase"] == "PartiallyFailed"
     assert ".x" not in found
+
+
+def test_made_up_runs_hide_no_real_one(world: World) -> None:
+    for number in range(100, 130):
+        world.location.create(f"workspaces/shop/runs/{number}/a/1.json", b"{}")
+    for newest, expected in ((2, ["1", "2"]), (4, ["128", "129", "1", "2"])):
+        assert [one["name"] for one in world.look(workspace="shop", newest=newest)] == expected
+    assert [one["begun"] for one in world.look(workspace="shop", newest=3)] == [False, True, True]
+    result = run_info.describe_runs(world.task(DEFAULTS))
+    assert (result["total"], result["not_begun_count"]) == (3, 30)
+    with pytest.raises(StowageError) as caught:
+        world.look(workspace="shop", run="777")
+    assert caught.value.hint == "The newest is 2."
+
+
+def test_no_workspace_s_made_up_runs_push_out_another_s(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_info, "_MOST_RUNS", 5)
+    for number in range(100, 105):
+        world.location.create(f"workspaces/evil/runs/{number}/a/1.json", b"{}")
+    names = [(one["workspace"], one["name"]) for one in world.look(newest=5)]
+    assert set(names[-3:]) == {("shop", "1"), ("shop", "2"), ("prod", "1")}
+    assert len(names) == 5
 
 
 def test_what_is_written_about_a_run_goes_and_nothing_else(world: World) -> None:

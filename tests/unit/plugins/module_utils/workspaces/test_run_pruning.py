@@ -10,9 +10,12 @@ import datetime
 import typing as t
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import run_files, run_pruning, runs
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.run_files import RunFolder
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.runs import Expected, Record, RunPaths
 from support.memory_location import MemoryLocation
 
@@ -74,6 +77,26 @@ def test_a_record_that_makes_no_sense_keeps_nothing_and_breaks_nothing(world: Wo
     world.location.create("workspaces/shop/runs/1/..%2f/1.json", b"{}")
     world.run("2")
     assert world.decide() == {"1": "", "2": "It is the newest."}
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=12))
+def test_the_newest_that_was_begun_stays_whatever_else_is_written(given_runs: list[tuple[int, bool]]) -> None:
+    folders = sorted(
+        (
+            RunFolder(RunPaths("shop", str(number)), (), EARLIER + datetime.timedelta(days=day), whole)
+            for number, (day, whole) in enumerate(given_runs)
+        ),
+        key=lambda one: one.order,
+    )
+    fates = run_pruning.decide(folders, before=LATER, needed=lambda _folder: "")
+    assert [one.folder for one in fates if one.reason] == [one for one in folders if one.whole][-1:]
+
+
+def test_records_in_a_run_that_nobody_began_do_not_make_it_the_newest(world: World) -> None:
+    world.run("1")
+    world.run("2")
+    world.location.create("workspaces/shop/runs/3/prod/1.json", b"{}")
+    assert world.decide() == {"1": "", "2": "It is the newest.", "3": ""}
 
 
 def test_a_location_that_fails_decides_nothing(world: World) -> None:
