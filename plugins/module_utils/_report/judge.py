@@ -5,7 +5,8 @@
 """What becomes of a workspace's clusters: how old the last good backup is, how old it may be, and why. Private to the collection. Pure.
 
 Only Completed backups that are in the bucket, and were made for the workspace, are good. Where a schedule is, a backup has to be begun
-after each of its instants, one that the module ``backup`` would make no other for: it is to be kept as the workspace says. It is late once ``grace`` and the schedule's jitter have passed as well; else ``max_age`` says how old it may be.
+after each of its instants, one that the module ``backup`` would make no other for: it is to be kept as the workspace says. It is late
+once ``grace`` and the schedule's jitter have passed as well; else ``max_age`` says how old it may be.
 """
 
 from __future__ import annotations
@@ -236,8 +237,8 @@ def _reasons(row: Row, status: str, part: Part, now: datetime.datetime) -> t.Ite
     if status == DUE and row.due is not None and row.deadline is not None:
         yield f"One is due since {words.instant(row.due)}, and late after {words.instant(row.deadline)}."
     if row.due is not None and row.good is not None and row.good.at >= row.due:
-        taken = next(one for one in part.backups if printable(one.name, 253) == row.good.backup)
-        yield f"The last good backup is of no account: {_why_not(taken, part.workspace, now)}."
+        for taken in (one for one in part.backups if printable(one.name, 253) == row.good.backup):
+            yield f"The last good backup is of no account: {_why_not(taken, part.workspace, now)}."
     if status == PAUSED:
         yield "Its workspace is paused."
     if not row.expected:
