@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import typing as t
+import zoneinfo
 from pathlib import Path
 
 from support import fake_cluster as fake
@@ -17,6 +19,11 @@ from support.scripted_api import Reply, Request, ScriptedApi, as_status
 from support.served_cluster import served
 
 Tree = dict[str, t.Any]
+
+
+def quiet_hour(zone: str = "UTC") -> int:
+    """An hour of the day that no test runs into: half a day from now."""
+    return (datetime.datetime.now(zoneinfo.ZoneInfo(zone)) + datetime.timedelta(hours=12)).hour
 
 
 class Fleet:

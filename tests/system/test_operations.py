@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.fleets import Fleet, inventory
+from support.fleets import Fleet, inventory, quiet_hour
 from support.plays import Plays
 
 Tree = dict[str, t.Any]
@@ -122,7 +122,7 @@ def test_a_run_is_deleted_when_that_is_confirmed(world: World) -> None:
 def test_a_run_leaves_what_another_made(world: World) -> None:
     # A run that finds a backup fresh enough does not make one.
     document = json.loads(world.plays.inventory.read_text(encoding="utf-8"))
-    document["all"]["vars"]["stowage_workspaces"]["shop"]["schedule"] = {"cron": "0 2 * * *"}
+    document["all"]["vars"]["stowage_workspaces"]["shop"]["schedule"] = {"cron": f"0 {quiet_hour()} * * *"}
     world.plays.inventory.write_text(json.dumps(document), encoding="utf-8")
     world.run("workspace_backup", "stowage_run=r2")
     before = world.backups(world.primary, "prod-1")

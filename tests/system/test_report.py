@@ -20,7 +20,7 @@ from minio.credentials.providers import StaticProvider
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import statements
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import grants
-from support.fleets import Fleet
+from support.fleets import Fleet, quiet_hour
 from support.plays import Plays
 from testbed import MinIO
 
@@ -29,7 +29,7 @@ NAMES: t.Final = ("prod-1", "prod-2", "prod-3")
 WORKSPACES: t.Final[Tree] = {
     "shop": {
         "clusters": ["prod-*"],
-        "schedule": {"cron": "0 2 * * *", "time_zone": "Europe/Berlin"},
+        "schedule": {"cron": f"0 {quiet_hour('Europe/Berlin')} * * *", "time_zone": "Europe/Berlin"},
         "owner": "Team Shop",
     },
     "edge": {"clusters": ["prod-3", "gone"]},

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from support.fleets import Fleet, inventory
+from support.fleets import Fleet, inventory, quiet_hour
 from support.plays import Plays
 
 Tree = dict[str, t.Any]
@@ -187,9 +187,11 @@ def test_the_parts_by_themselves_need_a_name(world: World) -> None:
 
 
 def test_a_schedule_names_the_run_and_is_asked(world: World) -> None:
+    hour = quiet_hour()
+
     def nightly(everything: Tree) -> None:
         everything["vars"]["stowage_workspaces"] = {
-            "prod": {"clusters": ["prod-1"], "schedule": {"cron": "0 2 * * *"}},
+            "prod": {"clusters": ["prod-1"], "schedule": {"cron": f"0 {hour} * * *"}},
             "rest": {"clusters": ["prod-2"], "schedule": {"preset": "weekly", "paused": True}},
         }
 
@@ -197,7 +199,7 @@ def test_a_schedule_names_the_run_and_is_asked(world: World) -> None:
     for _count in range(2):
         code, output = world.run(run="")
         assert code == 0, output
-        assert re.search(r"prod, run 20\d{6}T020000Z: Completed", output), output
+        assert re.search(rf"prod, run 20\d{{6}}T{hour:02}0000Z: Completed", output), output
         assert "Paused, so nothing is done: rest" in output
     assert world.backups() == {"prod-1": 1, "prod-2": 0, "prod-3": 0, "edge-1": 0}
     code, output = world.run("-e", "workspace_now=true", run="")
@@ -238,17 +240,18 @@ def test_parts_find_the_run_although_an_instant_has_passed(world: World) -> None
 
 
 def test_a_trigger_that_fires_when_nothing_is_due_minds_no_other_clusters(world: World) -> None:
-    world.change(scheduled(2))
+    hour = quiet_hour()
+    world.change(scheduled(hour))
     code, output = world.run(run="")
     assert code == 0, output
-    world.change(scheduled(2, clusters=["prod-1", "prod-2"]))
+    world.change(scheduled(hour, clusters=["prod-1", "prod-2"]))
     code, output = world.run(run="")
     assert code == 0, output
     assert re.search(r"prod, run 20\d{6}T\d{6}Z-[0-9a-f]{4}: Completed \(2 Completed\)", output), output
     assert world.backups() == {"prod-1": 1, "prod-2": 1, "prod-3": 0, "edge-1": 0}
     # A name that was given is another matter.
     assert world.run()[0] == 0
-    world.change(scheduled(2, clusters=["prod-*"]))
+    world.change(scheduled(hour, clusters=["prod-*"]))
     code, output = world.run()
     assert code == 2, output
     assert "The run r1 of prod was begun without prod-3." in output
