@@ -37,6 +37,7 @@ def plays(tmp_path: Path) -> t.Iterator[Plays]:
         (("stowage.kubernetes.backup",), "backup_include_namespaces", "backup_included_namespaces"),
         (("stowage.kubernetes.retention",), "retention_keep_dayly", "retention_keep_daily"),
         (("stowage.kubernetes.workspace_backup",), "workspace_name", "workspace_names"),
+        (("stowage.kubernetes.workspace_backup",), "stowage_workpace", "stowage_workspace"),
         (("stowage.kubernetes.workspace_restore",), "workspace_restore_option", "workspace_restore_options"),
     ],
 )

@@ -85,3 +85,14 @@ def test_nothing_that_the_collection_itself_sets_is_refused(role: str) -> None:
         ]
     assert len(named) > 20
     assert not misspelt_variables(sorted(named), options(role), known, prefix=f"{role}_")
+
+
+def test_no_variable_of_the_inventory_is_taken_for_another() -> None:
+    common = yaml.safe_load((ROLES / "workspace" / "vars" / "main.yml").read_text(encoding="utf-8"))["workspace_common"]
+    folders = [one for part in ("roles", "playbooks", "docs") for one in (ROLES.parent / part).rglob("*.yml")]
+    named = {
+        name for one in folders for name in re.findall(r"(?<![\w.])stowage_[a-z_]+", one.read_text(encoding="utf-8"))
+    }
+    assert {*common} < named
+    assert not misspelt_variables(sorted(named), common, prefix="stowage_")
+    assert misspelt_variables([*named, "stowage_workpace"], common, prefix="stowage_")
