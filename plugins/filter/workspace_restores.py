@@ -34,6 +34,10 @@ options:
     description: Whether the map is of the clusters of a workspace and their own hosts, made of the inventory. An error says so then.
     type: bool
     default: false
+  shared:
+    description: Whether one host may get backups of several clusters that no C(included_namespaces) keep apart.
+    type: bool
+    default: true
 seealso:
   - module: stowage.kubernetes.restore
 """

@@ -400,7 +400,7 @@ hint:
   description: What can be done about it.
   returned: failure
   type: str
-  sample: "Run it again by the same name: only what is missing or failed is done."
+  sample: "Run it again by the same name (-e stowage_workspace=shop -e stowage_run=4711): only what is missing or failed is done."
 error_details:
   description: Facts about the failure, for programs.
   returned: if there are any

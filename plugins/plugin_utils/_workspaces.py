@@ -210,14 +210,19 @@ def _said(one: t.Mapping[str, t.Any]) -> str:
 
 
 def workspace_restores(
-    mapping: t.Any, options: t.Any = None, hosts: t.Sequence[str] | None = None, *, same: bool = False
+    mapping: t.Any,
+    options: t.Any = None,
+    hosts: t.Sequence[str] | None = None,
+    *,
+    same: bool = False,
+    shared: bool = True,
 ) -> list[Plan]:
     """See the documentation of the filter.
 
     :raises AnsibleFilterError: the map or an option makes no sense.
     """
     try:
-        return restores.read_restores(_told(mapping), _told(options), hosts, same=same)
+        return restores.read_restores(_told(mapping), _told(options), hosts, same=same, shared=shared)
     except StowageError as error:
         raise _failed(error) from None
 

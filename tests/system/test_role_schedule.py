@@ -151,7 +151,13 @@ def test_a_wait_is_of_the_trigger_and_not_of_the_instant(plays: Plays) -> None:
         waits.add(wait)
     without = write(plays, "workspace_schedule", "-e", "schedule_jitter=")
     for name, before in (("shop", "0 0"), ("Night_Shift", "30 2,3")):
-        assert Written(without, f"stowage-backup-{name}").cronjob["spec"]["schedule"].startswith(before)
+        found = Written(without, f"stowage-backup-{name}")
+        assert found.cronjob["spec"]["schedule"].startswith(before)
+        assert not any("sleep" in text for text in found.texts.values())
+        assert " stowage /usr/bin/ansible-playbook -i " in found.line
+        container = found.cronjob["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
+        assert container["command"][:3] == ["ansible-playbook", "-i", "/etc/stowage/inventory.yml"]
+        assert "Type=oneshot\nUser=stowage\nExecStart=/usr/bin/ansible-playbook -i" in found.texts[".service"]
     assert len(waits) == 2
 
 
@@ -164,8 +170,25 @@ def test_each_cluster_gets_what_runs_it_too(plays: Plays) -> None:
     assert {path.name.partition(".")[0] for path in folder.iterdir()} == {"prod-1", "prod-2"}
 
 
+def test_only_the_cronjob_needs_an_image(plays: Plays) -> None:
+    folder = plays.path / "triggers"
+    folder.mkdir()
+    code, output = plays.run(
+        "stowage.kubernetes.workspace_schedule", "-e", f"schedule_directory={folder}", "-e", "schedule_image="
+    )
+    assert code == 0, output
+    assert "the workspace shop: no CronJob, for schedule_image is not set." in output
+    assert {path.name.removeprefix("stowage-backup-shop") for path in folder.glob("stowage-backup-shop.*")} == {
+        ".awx.yml",
+        ".timer",
+        ".service",
+        ".cron",
+    }
+
+
 def test_what_makes_no_sense_is_said(plays: Plays) -> None:
-    code, output = plays.run("stowage.kubernetes.workspace_schedule", "-e", "schedule_image=")
+    forms = json.dumps({"schedule_image": "", "schedule_forms": ["cronjob"]})
+    code, output = plays.run("stowage.kubernetes.workspace_schedule", "-e", forms)
     assert code == 2, output
     assert "schedule_image is not set" in output
     code, output = plays.run("stowage.kubernetes.workspace_schedule", "-e", json.dumps({"stowage_workspaces": {}}))

@@ -71,6 +71,21 @@ def test_a_run_is_restored(world: World) -> None:
     assert code == 2, output
     assert "Say which workspace, which of its runs, and where its backups go" in output
 
+    # No cluster is told to be left out for want of a run.
+    for wanted in ("same", {"prod-1": "spare"}):
+        code, output = world.restore(wanted, "-e", "stowage_run=r2")
+        assert code == 2, output
+        assert "There is no run r2 of prod. The newest is r1." in " ".join(output.split())
+        assert "Leave it out" not in output
+
+    # Nobody would see what the second finds of the first.
+    code, output = world.restore({"prod-1": "spare", "prod-2": "spare"})
+    assert code == 2, output
+    assert "workspace_restore_map sends prod-1 and prod-2 into spare" in " ".join(output.split())
+    code, output = world.restore({"prod-1": "spare", "prod-2": "spare"}, workspace_restore_shared_targets=True)
+    assert code == 2, output
+    assert "The run r1 has no backup of prod-2 (no record)." in output
+
     # Nothing is restored unless all can be.
     code, output = world.restore({"prod-1": "spare", "prod-2": "prod-1"})
     assert code == 2, output

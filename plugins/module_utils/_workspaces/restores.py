@@ -32,16 +32,23 @@ OPTIONS: t.Final[t.Mapping[str, t.Any]] = {
 _MAP: t.Final = "workspace_restore_map"
 _OPTIONS: t.Final = "workspace_restore_options"
 ALL: t.Final = "all"
+_PATTERN: t.Final = frozenset("*?[")
 
 
 def read_restores(
-    mapping: t.Any, options: t.Any = None, hosts: t.Container[str] | None = None, *, same: bool = False
+    mapping: t.Any,
+    options: t.Any = None,
+    hosts: t.Container[str] | None = None,
+    *,
+    same: bool = False,
+    shared: bool = True,
 ) -> list[dict[str, t.Any]]:
     """For each cluster that was backed up, its ``source``, the host ``target`` that it goes into, and options of ``restore``.
 
     :param mapping: the folders of clusters that were backed up, and hosts.
     :param options: by source; those of ``all`` hold for every one that does not say otherwise.
     :param hosts: of the inventory; ``None`` if they are not to be checked.
+    :param shared: whether one host may get backups of several clusters that no namespaces keep apart.
     :param same: whether the map is of a workspace's clusters and their own hosts, and nobody wrote it.
     :raises StowageError: ``invalid_option``, with the place in its message; ``invalid_name``.
     """
@@ -63,7 +70,26 @@ def read_restores(
         if not isinstance(target, str) or (hosts is not None and target not in hosts):
             raise _unfit(f"{_MAP}.{source}", f"names {str(target)[:80]!r}, which is no host of this inventory")
         found.append({"source": str(source), "target": target, **_options(told, source)})
+    if not shared:
+        _require_apart(found)
     return found
+
+
+def _require_apart(found: t.Sequence[t.Mapping[str, t.Any]]) -> None:
+    """Each is planned before anything is restored, so the plan of the second does not see what the first will have made."""
+    taken: dict[str, tuple[str, frozenset[str]]] = {}
+    for one in found:
+        before, theirs = taken.get(one["target"], ("", frozenset()))
+        mine = frozenset(one["included_namespaces"] or ())
+        apart = theirs and mine and not theirs & mine and not any(_PATTERN & {*name} for name in theirs | mine)
+        if before and not apart:
+            raise _unfit(
+                _MAP,
+                f"sends {before} and {one['source']} into {one['target']}, and no included_namespaces keep them apart",
+                "What both have would be taken from the first alone, and the plan does not show that. Choose another host, or say in"
+                f" {_OPTIONS} which included_namespaces come from each (no patterns), or allow it: workspace_restore_shared_targets=true.",
+            )
+        taken[one["target"]] = (before or one["source"], theirs | mine)
 
 
 def _options(told: t.Mapping[t.Any, t.Any], source: str) -> dict[str, t.Any]:

@@ -10,8 +10,10 @@ backwards, and of each hour, day, week (ISO 8601), month or year that has backup
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import datetime
+import functools
 import typing as t
 import zoneinfo
 
@@ -85,6 +87,7 @@ def decide(
     then = now - rules.min_age
     kept = _kept(chosen, rules, now, cluster_uid)
     kept_then = _kept([one for one in chosen if _ended_by(one, then)], rules, then, cluster_uid)
+    let_go = _let_go_at(chosen, rules, then, now, cluster_uid)
     names = {record.name for record in chosen}
     decisions = []
     for record in records:
@@ -93,11 +96,57 @@ def decide(
             continue
         reasons = _untouchable(record, now, cluster_uid) + kept.get(record.name, [])
         if not reasons and (not _ended_by(record, then) or kept_then.get(record.name)):
-            reasons = ["The rules have let go of it for less than min_age."]
+            until = (let_go(record) + rules.min_age).isoformat(timespec="seconds")
+            reasons = [
+                f"The rules let go of it less than min_age ({_short(rules.min_age)}) ago: it stays until {until}."
+            ]
         if not reasons and held(record):
             reasons = ["Somebody holds it: it is being restored."]
         decisions.append(Decision(record, tuple(reasons)))
     return decisions
+
+
+def _let_go_at(
+    records: t.Sequence[BackupRecord],
+    rules: Rules,
+    then: datetime.datetime,
+    now: datetime.datetime,
+    cluster_uid: str,
+) -> t.Callable[[BackupRecord], datetime.datetime]:
+    """Since when the rules say nothing for a backup for which they do not now, and did, or were not asked yet, at ``then``."""
+    turns = (turn for record in records for turn in _turns(record, rules))
+    instants = [*sorted({turn for turn in turns if then < turn < now}), now]
+
+    @functools.cache
+    def kept(instant: datetime.datetime) -> Reasons:
+        return _kept([one for one in records if _ended_by(one, instant)], rules, instant, cluster_uid)
+
+    def find(record: BackupRecord) -> datetime.datetime:
+        free = bisect.bisect_left(
+            instants, True, key=lambda instant: _ended_by(record, instant) and record.name not in kept(instant)
+        )
+        return instants[min(free, len(instants) - 1)]
+
+    return find
+
+
+def _turns(record: BackupRecord, rules: Rules) -> t.Iterator[datetime.datetime]:
+    """When what the rules say may change for the sake of a backup."""
+    if record.started is None:
+        return
+    yield max(record.started, record.completed or record.started)
+    if rules.within is not None:
+        yield record.order[0] + rules.within
+    if record.expires_at is not None:
+        yield record.expires_at
+
+
+def _short(duration: datetime.timedelta) -> str:
+    seconds = int(duration.total_seconds())
+    for unit, length, least in (("d", 86_400, 2), ("h", 3_600, 1), ("m", 60, 1)):
+        if seconds % length == 0 and seconds // length >= least:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
 
 
 def _untouchable(record: BackupRecord, now: datetime.datetime, cluster_uid: str) -> list[str]:

@@ -12,7 +12,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.shown 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._arguments import unfit
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.base import Location
-from ansible_collections.stowage.kubernetes.plugins.module_utils._misspelt import meant
+from ansible_collections.stowage.kubernetes.plugins.module_utils._misspelt import meant, named
 from ansible_collections.stowage.kubernetes.plugins.module_utils._reach import reach_location
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task
 from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces import run_files, runs
@@ -35,7 +35,10 @@ def describe_runs(task: Task) -> Result:
     workspace, run, newest = task.params["workspace"] or "", task.params["run"] or "", task.params["newest"]
     left_out = frozenset(task.params["excluded_clusters"] or ())
     if run and not workspace:
-        raise unfit("run needs workspace.", "Say which workspace the run is of.")
+        raise unfit(
+            "run needs workspace.",
+            "Say which workspace the run is of (in playbooks: -e stowage_workspace=... with stowage_run).",
+        )
     if not 1 <= newest <= _MOST_RUNS:
         raise unfit(f"newest must be from 1 to {_MOST_RUNS}.")
     if workspace:
@@ -45,7 +48,10 @@ def describe_runs(task: Task) -> Result:
     with reach_location(task) as location:
         there = run_files.find_workspaces(location)
         if workspace and workspace not in there:
-            task.warn(f"{location.describe()} has no runs of {workspace}. {meant([workspace], there)}".rstrip())
+            hint = meant([workspace], there) or (
+                f"It has: {named(there)}." if there else "It has none of any workspace."
+            )
+            task.warn(f"{location.describe()} has no runs of {workspace}. {hint}")
         found: list[Result] = []
         total = not_begun = 0
         for name in [workspace] if workspace else there:

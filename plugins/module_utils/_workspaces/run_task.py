@@ -177,7 +177,9 @@ def _judge(task: Task, paths: RunPaths, expected: Expected, found: runs.Sum) -> 
         task.warn(message)
         return result
     code = "run_failed" if found.phase == runs.FAILED else "run_partial"
-    hint = "Run it again by the same name: only what is missing or failed is done."
+    # Without the workspace, a new run of every other one would be begun by this name.
+    again = f"-e stowage_workspace={paths.workspace} -e stowage_run={paths.run}"
+    hint = f"Run it again by the same name ({again}): only what is missing or failed is done."
     raise TaskFailedError(StowageError(code, message, hint), result)
 
 

@@ -74,3 +74,35 @@ def test_an_error_names_the_place(mapping: t.Any, options: t.Any, message: str) 
     with pytest.raises(StowageError) as caught:
         read_restores(mapping, options, ["x", "y"])
     assert caught.value.message.startswith(message)
+
+
+def only(*namespaces: str) -> dict[str, list[str]]:
+    return {"included_namespaces": list(namespaces)}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"a": only("shop")},
+        {"b": only("shop")},
+        {"a": only("shop", "blog"), "b": only("blog")},
+        {"a": only("shop"), "b": only("team-*")},
+        {"a": only("team-[12]"), "b": only("shop")},
+        {"all": only("shop")},
+        {"a": only("shop"), "b": only("blog"), "c": only("shop")},
+        {"a": only("shop"), "b": only("blog"), "c": {}},
+    ],
+)
+def test_backups_that_nothing_keeps_apart_go_into_one_host_only_if_that_is_said(options: t.Any) -> None:
+    mapping = dict.fromkeys("abc" if "c" in options else "ab", "x")
+    with pytest.raises(StowageError) as caught:
+        read_restores(mapping, options, shared=False)
+    assert caught.value.message.startswith("workspace_restore_map sends a and ")
+    assert caught.value.message.endswith(" into x, and no included_namespaces keep them apart.")
+    assert len(read_restores(mapping, options)) == len(mapping)
+
+
+def test_backups_that_namespaces_keep_apart_go_into_one_host() -> None:
+    options = {"a": only("shop"), "b": only("blog"), "c": only("mail")}
+    assert len(read_restores({"a": "x", "b": "x", "c": "x", "d": "y"}, options, shared=False)) == 4

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 import typing as t
 import zoneinfo
 
@@ -16,13 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._archive.record import BackupRecord
-from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.retention import Rules, decide
+from ansible_collections.stowage.kubernetes.plugins.module_utils._workspaces.retention import Rules, _short, decide
 from support.retention_model import HOUR, backup, stays_by_model, two_years
 
 UTC: t.Final = datetime.UTC
 START: t.Final = datetime.datetime(2024, 1, 1, tzinfo=UTC)
 NOW: t.Final = datetime.datetime(2026, 1, 1, 12, tzinfo=UTC)
 DAY: t.Final = datetime.timedelta(days=1)
+SECOND: t.Final = datetime.timedelta(seconds=1)
 ZONES: t.Final = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia")
 
 
@@ -162,8 +164,35 @@ def test_other_labels_are_of_no_concern_and_take_no_place() -> None:
 
 def test_what_became_deletable_today_stays_until_tomorrow() -> None:
     records = [backup(NOW - 3 * DAY), backup(NOW - HOUR)]
-    assert reasons(records, Rules(last=1))[records[0].name] == "The rules have let go of it for less than min_age."
-    assert names(records, Rules(last=1), now=NOW + DAY) == [records[1].name]
+    (ended,) = {one.completed for one in records[1:]}
+    assert ended is not None
+    until = ended + DAY
+    assert reasons(records, Rules(last=1))[records[0].name] == (
+        f"The rules let go of it less than min_age (24h) ago: it stays until {until.isoformat(timespec='seconds')}."
+    )
+    assert names(records, Rules(last=1), now=until - SECOND) == [one.name for one in records]
+    assert names(records, Rules(last=1), now=until) == [records[1].name]
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 1 << 30), RULES)
+def test_until_when_something_stays_is_said(seed: int, rules: Rules) -> None:
+    """If nothing else is backed up until then."""
+    records = two_years(seed, NOW)
+    for name, said in reasons(records, rules).items():
+        if found := re.search(r"less than min_age \(\w+\) ago: it stays until (\S+)\.$", said):
+            until = datetime.datetime.fromisoformat(found[1]) + SECOND  # it is said in whole seconds
+            assert NOW < until <= NOW + rules.min_age + SECOND
+            assert name not in names(records, rules, now=until)
+            assert name in names(records, rules, now=max(until - 2 * SECOND, NOW))
+
+
+@pytest.mark.parametrize(
+    ("min_age", "said"),
+    [(DAY, "24h"), (30 * DAY, "30d"), (HOUR / 2, "30m"), (HOUR * 1.5, "90m"), (SECOND, "1s")],
+)
+def test_min_age_is_said_in_short(min_age: datetime.timedelta, said: str) -> None:
+    assert _short(min_age) == said
 
 
 @pytest.mark.parametrize(("objects", "stays"), [(0, False), (1, True), (None, True)])

@@ -106,6 +106,8 @@ def test_clusters_that_are_left_out_are_counted_and_give_way_to_others(
 def test_what_is_not_there_is_said(world: World) -> None:
     assert world.look(workspace="shup") == []
     assert "Did you mean shop?" in world.warnings[0]
+    assert world.look(workspace="nope") == []
+    assert world.warnings[1].endswith(" has no runs of nope. It has: prod, shop.")
     for params, code in (
         ({"workspace": "shop", "run": "3"}, "run_not_found"),
         ({"run": "3"}, "invalid_option"),
@@ -164,3 +166,15 @@ def test_what_is_written_about_a_run_goes_and_nothing_else(world: World) -> None
     first = next(key for operation, key in world.location.log if operation == "delete")
     assert first.endswith("expected.json"), "without it there is no run, whatever happens to the rest"
     assert not world.remove("2")["changed"]
+
+
+def test_a_run_without_its_workspace_is_told_which_option_is_missing(world: World) -> None:
+    with pytest.raises(StowageError) as caught:
+        world.look(run="1")
+    assert "-e stowage_workspace=... with stowage_run" in caught.value.hint
+
+
+def test_where_there_is_nothing_that_is_said(world: World) -> None:
+    world.location = MemoryLocation()
+    assert world.look(workspace="nope") == []
+    assert world.warnings[0].endswith(" has no runs of nope. It has none of any workspace.")

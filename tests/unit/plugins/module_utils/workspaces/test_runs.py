@@ -126,6 +126,9 @@ def test_who_failed_or_is_missing_is_named_and_then_done_again(location: MemoryL
     found = refused("finished")
     assert (found["error_code"], found["run"]["phase"]) == ("run_partial", "PartiallyFailed")
     assert "2 of 3 clusters failed, b (Failed) among them. It does not answer." in found["msg"]
+    assert (
+        "(-e stowage_workspace=shop -e stowage_run=4711)" in found["hint"]
+    )  # no other workspace begins a run by this name
     assert [(one["cluster"], one["phase"], one["error_code"]) for one in found["run"]["clusters"]] == [
         ("b", "Failed", "cluster_unreachable"),
         ("c", "Missing", ""),
