@@ -36,6 +36,8 @@ options:
   verify:
     description:
       - Whether the trust is proven.
+      - A warning says so if nothing of it could be, which is to say that no line that expects somebody to be let in has passed. Where
+        those can be tried from here, put them into O(verify_required), so that a wrong endpoint or credential makes the task fail.
     type: bool
     default: true
   verify_required:

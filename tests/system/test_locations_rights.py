@@ -143,7 +143,7 @@ def test_a_reader_writes_nothing(users: Users, bucket: str) -> None:
     with pytest.raises(StowageError) as caught:
         location.create("clusters/c/new", b"")
     assert caught.value.code == "permission_denied"
-    assert caught.value.hint.startswith(f"Allow s3:PutObject on arn:aws:s3:::{bucket}/fleet/*")
+    assert caught.value.hint.startswith(f"Allow s3:PutObject on arn:aws:s3:::{bucket}/fleet/clusters/c/* ")
     with location.writer("clusters/c/new") as upload:
         assert code_of(lambda: upload.write(bytes(LARGE))) == "permission_denied"
     assert code_of(lambda: list(location.uploads(""))) == "permission_denied"

@@ -134,7 +134,28 @@ def test_two_accounts_of_aws(ministack: MiniStack, tmp_path: Path) -> None:
     code, output = plays.run(PLAYBOOK)
     assert (code, changed(output)) == (0, 1), output
     assert "passed, sts:AssumeRole without an external id, refused" in output
+    statement: Any = ministack.iam(BUCKET_ACCOUNT).get_role(RoleName=f"writer-{run}")["Role"][
+        "AssumeRolePolicyDocument"
+    ]
+    made = statement["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"]
+    told = output.partition("Show what the location needs")[2].partition("TASK")[0]
+    for line in (
+        "method: assume_role",
+        f"role_arn: arn:aws:iam::{BUCKET_ACCOUNT}:role/writer-{run}",
+        f"external_id: {made}",
+    ):
+        assert f'"    {line}"' in told
     assert leaks([("the output", output.encode()), *files(plays.path)], [secret]) == []
+    chosen = {"stowage_trusts": {f"writer-{run}": {**trusted, "external_id": f"chosen-{run}"}}}
+    code, output = plays.run(PLAYBOOK, "-e", json.dumps(chosen))
+    told = output.partition("Show what the location needs")[2].partition("TASK")[0]
+    assert (code, f"external_id: that of stowage_trusts.writer-{run}" in told, f"chosen-{run}" in told) == (
+        0,
+        True,
+        False,
+    ), output
+    code, output = plays.run(PLAYBOOK)
+    assert code == 0, output
     code, output = plays.run(PLAYBOOK, "--check")
     assert (code, changed(output)) == (0, 0), output
     code, output = plays.run(PLAYBOOK, "-e", "trust_state=absent", "-e", f"trust_names=writer-{run}")

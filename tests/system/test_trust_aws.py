@@ -111,6 +111,16 @@ def test_a_stranger_needs_a_role_that_shows_that_they_may_come(world: World) -> 
     assert verdicts(world.present(verify_as=[{**them, **lost}]))[line] == "unknown"
 
 
+def test_a_trust_of_which_nothing_was_proven_is_said_to_be(world: World) -> None:
+    nowhere: Tree = {"sts_endpoint": "https://127.0.0.1:1"}
+    found = world.run(**nowhere)
+    (warning,) = found["warnings"]
+    assert (found.get("failed"), "Nothing of this trust was proven" in warning) == (None, True)
+    assert "verify_required: [assume_allowed]" in warning
+    assert failed_lines(world.run(verify_required=["assume_allowed"], **nowhere)) == ["assume_allowed"]
+    assert not world.run().get("warnings")
+
+
 def test_whom_their_own_account_refuses_shows_nothing(world: World) -> None:
     """The trust policy lets them in, and nobody can see it with them."""
     keys = world.aws.user(WORKLOAD_ACCOUNT, f"{world.user}-other", document(allow("s3:*")))

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import threading
 import typing as t
 
@@ -68,6 +69,30 @@ _OF_OBJECTS: t.Final = frozenset(
         "delete_objects",
     }
 )
+# Whose credentials have what is denied, of the permission sets of trust; and the providers that it is set up with.
+_WHOSE: t.Final[t.Mapping[str, str]] = {
+    "s3:PutObject": "writer",
+    "s3:AbortMultipartUpload": "writer",
+    "s3:ListMultipartUploadParts": "writer",
+    "s3:GetObject": "reader",
+    "s3:DeleteObject": "pruner",
+}
+_TRUSTED: t.Final = frozenset({"aws", "minio"})
+# Not of a name that policies read as wildcards, nor the one that stands for no cluster when a location is looked at.
+_FOLDER: t.Final = re.compile(r"clusters/(?!stowage-probe/)[A-Za-z0-9._-]{1,253}/")
+
+
+def keys_of(parameters: t.Mapping[str, t.Any]) -> list[str]:
+    """The keys that a request is about."""
+    several = (parameters.get("Delete") or {}).get("Objects") or []
+    return [str(one["Key"]) for one in [parameters, *several] if one.get("Key")]
+
+
+def folder_of(keys: t.Iterable[str], prefix: str) -> str:
+    """The cluster's folder below a prefix that all keys are in, so that nobody is told to open all clusters for one; empty if there is none."""
+    found = {_FOLDER.match(key.removeprefix(prefix)) if key.startswith(prefix) else None for key in keys}
+    folders = {one[0] if one else "" for one in found}
+    return folders.pop() if len(folders) == 1 else ""
 
 
 class S3Calls(Retries):
@@ -108,7 +133,7 @@ class S3Calls(Retries):
             if response is not None:
                 self.note_answer(_headers(response))
             raise LocationError(
-                self._explained(classify(error, what, region=self.settings.region), operation)
+                self._explained(classify(error, what, region=self.settings.region), operation, keys_of(parameters))
             ) from None
         self.note_answer(_headers(answer))
         return answer
@@ -124,7 +149,7 @@ class S3Calls(Retries):
         twice."""
         return self.retried(lambda: self.once(operation, what, **parameters), give_up)
 
-    def _explained(self, failure: Failure, operation: str) -> Failure:
+    def _explained(self, failure: Failure, operation: str, keys: t.Sequence[str]) -> Failure:
         """What to allow, where access is denied."""
         if failure.code != "permission_denied" or failure.hint:
             return failure
@@ -134,8 +159,17 @@ class S3Calls(Retries):
             return dataclasses.replace(failure, code="bucket_wrong_owner", message=message, hint=hint)
         action = ACTIONS.get(operation, operation)
         resource = f"arn:{self.settings.partition}:s3:::{self.settings.bucket}"
-        resource += f"/{self.settings.prefix}*" if operation in _OF_OBJECTS else ""
-        return dataclasses.replace(failure, hint=f"Allow {action} on {resource} (and look for an explicit deny).")
+        folder = folder_of(keys, self.settings.prefix)
+        resource += f"/{self.settings.prefix}{folder}*" if operation in _OF_OBJECTS else ""
+        hint = f"Allow {action} on {resource} (and look for an explicit deny)"
+        restored = all(key.startswith(f"{self.settings.prefix}{folder}restores/") for key in keys)
+        whose = "reader with writes_restores" if restored and action == "s3:PutObject" else _WHOSE.get(action)
+        # Outside of clusters' folders it depends on who does what in a run.
+        known = folder and whose and self.settings.provider in _TRUSTED
+        hint += (
+            f", or use the credentials of a {whose}: the role stowage.kubernetes.trust makes them." if known else "."
+        )
+        return dataclasses.replace(failure, hint=hint)
 
     def _is_of_another_owner(self) -> bool:
         """Whether the denials are because of ``bucket_owner``: S3 gives the same answer as for a missing permission. A listing

@@ -25,7 +25,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.fail
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.prober import UPLOAD_NAME, Access, Aim
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.readings import Reading
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.report import Check, Verdict
-from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls, folder_of, keys_of
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_settings import Versioning
 
 _ABSENT: t.Final = frozenset({"NoSuchUpload", "NoSuchKey", "NoSuchVersion", "PreconditionFailed", "404", "412"})
@@ -106,7 +106,9 @@ def _harmless(aws: bool, versioning: Reading[Versioning]) -> dict[str, str]:
 
 def resource(right: Right, bucket: str, prefix: str, partition: str) -> str:
     """What a permission is for, as policies name it. Pure."""
-    return f"arn:{partition}:s3:::{bucket}" + ("" if right.of_bucket else f"/{prefix}*")
+    return f"arn:{partition}:s3:::{bucket}" + (
+        "" if right.of_bucket else f"/{prefix}{folder_of(keys_of(right.parameters), prefix)}*"
+    )
 
 
 def ask(calls: S3Calls, right: Right, prefix: str, *, hidden: bool, undoes: S3Calls | None = None) -> Check:

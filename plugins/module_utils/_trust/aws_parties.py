@@ -22,6 +22,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Ta
 _ACCOUNT_DIGITS: t.Final = 12
 
 Party = t.Literal["location_account", "cluster_account", "controller_account"]
+_PARTIES: t.Final[tuple[Party, ...]] = t.get_args(Party)
 Tree = t.Mapping[str, t.Any]
 
 
@@ -49,6 +50,14 @@ class Parties:
                 "invalid_option", f"{party}.account is no number of an AWS account.", "It has 12 digits."
             )
         return account
+
+    @property
+    def accounts(self) -> dict[Party, str]:
+        """The numbers of the accounts of those that are given.
+
+        :raises StowageError: ``invalid_option`` if one is none.
+        """
+        return {party: self.account(party) for party in _PARTIES if self._given(party)}
 
     @property
     def holder(self) -> tuple[str, str] | None:

@@ -6,21 +6,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws, aws_bucket
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_documents as documents
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_parties import Party
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_wanted import Wants
 
+CHOOSE: t.Final = "CHOOSE-ONE"
+"""Stands for an external id that is somebody else's to choose."""
 
-def review(wants: Wants) -> str:
-    """The whole of it, as Markdown."""
+
+def review(wants: Wants, accounts: t.Mapping[Party, str], auth: t.Mapping[str, str]) -> str:
+    """The whole of it, as Markdown.
+
+    :param accounts: the numbers of the parties' accounts, of those that are known.
+    :param auth: what the location needs when it is done, without secrets.
+    """
     shown = wants.documents
     parts = [f"# Trust {wants.role.name} at AWS", f"## In the account {wants.role.account}, which has the bucket"]
     parts += _role(wants, shown) if wants.by_role else _owned(wants)
     parts += _bucket(wants, shown) + _key(wants, shown) + _grants(wants)
-    return "\n\n".join([*parts, *_other_account(wants, shown), *_keys(wants)]) + "\n"
+    return "\n\n".join([*parts, *_other_side(wants, shown, accounts), *_keys(wants), *_afterwards(wants, auth)]) + "\n"
 
 
 def _role(wants: Wants, shown: t.Mapping[str, t.Any]) -> list[str]:
@@ -111,30 +120,117 @@ def _grants(wants: Wants) -> list[str]:
     ]
 
 
-def _other_account(wants: Wants, shown: t.Mapping[str, t.Any]) -> list[str]:
-    heading = "## In the account of the cluster"
+@dataclasses.dataclass(frozen=True)
+class _Holder:
+    """Who is given a permission in an account: a ``role`` or ``user``. Without a name, it is one of the account that is not known here."""
+
+    account: str
+    kind: str = ""
+    name: str = ""
+
+    @property
+    def named(self) -> list[str]:
+        """The words of a command that say who it is; more than one where that is not known."""
+        known = [f"{self.kind} --{self.kind}-name {self.name}"] if self.name else []
+        return known or ["role --role-name ROLE-OF-THE-CLUSTER", "user --user-name OR-ITS-USER"]
+
+
+def _holders(wants: Wants, accounts: t.Mapping[Party, str]) -> list[_Holder]:
+    """Those that are known: who is named for it, and roles and users that are trusted by their names."""
+    cluster = accounts.get("cluster_account", "")
+    found = [_Holder(cluster, *wants.role.holder)] if wants.role.holder else []
+    for one in wants.trusted.principals:
+        if documents.is_principal(one):
+            account, kind_and_name = one.split(":")[4:]
+            found.append(_Holder(account, kind_and_name.partition("/")[0], kind_and_name.rpartition("/")[2]))
+        elif not any(holder.account == _account_of(one) for holder in found):
+            found.append(_Holder(_account_of(one)))
+    return list(dict.fromkeys(found))
+
+
+def _account_of(principal: str) -> str:
+    """The account of a principal that is a whole account, by its number or the ARN of its root."""
+    return principal.split(":")[4] if ":" in principal else principal
+
+
+def _where(account: str, accounts: t.Mapping[Party, str]) -> str:
+    if account == accounts.get("location_account"):
+        return f"## In the account {account} again, for who uses it"
+    parties: dict[Party, str] = {"cluster_account": "the cluster", "controller_account": "the controller"}
+    whose = next((name for party, name in parties.items() if account and account == accounts.get(party)), "who uses it")
+    return f"## In the account {account}, of {whose}"
+
+
+def _other_side(wants: Wants, shown: t.Mapping[str, t.Any], accounts: t.Mapping[Party, str]) -> list[str]:
+    parts: list[str] = []
+    holders = _holders(wants, accounts)
     if wants.pods:
-        return [heading, *_pods(wants, shown)]
-    if not wants.by_role:
-        return [
-            heading,
-            "For the role or user that the bucket's policy names (`party.json`); both sides have to allow it:",
-            _json(shown["party_permissions"]),
-            _holder_commands(wants.bucket.policy_name, "party.json"),
-        ]
+        parts = [_where(wants.pods.account, accounts), *_pods(wants, shown)]
+        holders = [one for one in holders if (one.account, one.name) != (wants.pods.account, wants.pods.role)]
+    file = "assume.json" if wants.by_role else "party.json"
+    if wants.by_role:
+        document = shown["assume_permission"]
+        what = "For the role or user that takes it over. " + _merged(file)
+    else:
+        document = shown["party_permissions"]
+        what = f"For the role or user that the bucket's policy names (`{file}`); both sides have to allow it:"
+    for account in dict.fromkeys(holder.account for holder in holders):
+        here = [holder for holder in holders if holder.account == account]
+        commands = [line for holder in here for line in _permitted(wants, holder, file)]
+        parts += [_where(account, accounts), what, _json(document), _commands(*commands)]
+    return parts
+
+
+def _merged(file: str) -> str:
+    return (
+        f"All trusts of a role or user share its policy `{aws.INLINE}`, and it is written as a whole: put this statement among those that are "
+        f"there, in `{file}`, in place of one with the same `Sid`. Where the first command answers NoSuchEntity there is none yet, and this is "
+        "the whole of it:"
+    )
+
+
+def _permitted(wants: Wants, holder: _Holder, file: str) -> list[str]:
+    """The commands that give somebody the permission. Without a role, the policy is this trust's alone."""
+    name = aws.INLINE if wants.by_role else wants.bucket.policy_name
+    return [line for who in holder.named for line in _inline(who, name, file, shared=wants.by_role)]
+
+
+def _inline(who: str, name: str, file: str, *, shared: bool) -> list[str]:
+    """The commands that write a policy in a role or user.
+
+    :param who: such as ``role --role-name x``.
+    :param shared: whether it may have statements of other trusts.
+    """
+    kind, _space, option = who.partition(" ")
+    got = f"aws iam get-{kind}-policy {option} --policy-name {name} --query PolicyDocument --output json > {file}"
     return [
-        heading,
-        "For the role or user that takes it over (`assume.json`):",
-        _json(shown["assume_permission"]),
-        _holder_commands(aws.INLINE, "assume.json"),
+        *([got, f"# now put the statement into {file}"] if shared else []),
+        f"aws iam put-{kind}-policy {option} --policy-name {name} --policy-document file://{file}",
     ]
 
 
-def _holder_commands(name: str, file: str) -> str:
-    return _commands(
-        f"aws iam put-role-policy --role-name ROLE-OF-THE-CLUSTER --policy-name {name} --policy-document file://{file}",
-        f"aws iam put-user-policy --user-name OR-ITS-USER --policy-name {name} --policy-document file://{file}",
+def _afterwards(wants: Wants, auth: t.Mapping[str, str]) -> list[str]:
+    chosen = "the external id that was chosen, and " if CHOOSE in wants.external_id else ""
+    told = "\n".join(["```yaml", *(f"{name}: {value}" for name, value in auth.items()), "```"])
+    back = (
+        [
+            f"Hand back {chosen}that it is done. The `auth` of the location is then this, beside the credentials of who uses it:",
+            told,
+        ]
+        if auth
+        else [
+            "Hand back that it is done. The `auth` of the location has the credentials of who uses it, and nothing of this."
+        ]
     )
+    return [
+        "## When it is done",
+        *back,
+        (
+            "To have it proven, run the same again without `render_only` (`trust_render_only`), with credentials that may read what was "
+            "made as `location_account.auth` and those of who uses it as `controller_account.auth`. It changes nothing if all is as it is "
+            "here, and each line of its proof says what was tried. No trust is proven before."
+        ),
+    ]
 
 
 def _keys(wants: Wants) -> list[str]:
@@ -171,13 +267,13 @@ def _pods(wants: Wants, shown: t.Mapping[str, t.Any]) -> list[str]:
             "of its trust policy, and use `aws iam update-assume-role-policy`):"
         ),
         _json(shown["pod_trust_policy"]),
-        "What it may do is to take over the other role, with tags (`assume.json`):",
+        "What it may do is to take over the other role, with tags. " + _merged("assume.json"),
         _json(shown["assume_permission"]),
         "The cluster needs the add-on eks-pod-identity-agent, which is none of this.",
         _commands(
             f"aws iam create-role --role-name {pods.role} --assume-role-policy-document file://pods.json "
             f"--tags Key={aws.MARK},Value={pods.bucket}",
-            f"aws iam put-role-policy --role-name {pods.role} --policy-name {aws.INLINE} --policy-document file://assume.json",
+            *_inline(f"role --role-name {pods.role}", aws.INLINE, "assume.json", shared=True),
             *associations,
         ),
     ]

@@ -26,7 +26,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_part
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_parts import Part, apply
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_pods import EksApi, PodsPart
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_proof import Proof
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_review import review
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_review import CHOOSE, review
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_wanted import Wants, wants
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Line, not_tried, prove, unproven
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change
@@ -34,7 +34,6 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request 
 
 AUTO: t.Final = "auto"
 _LATER: t.Final = "made-when-it-is-run"
-_TO_CHOOSE: t.Final = "CHOOSE-ONE"
 _LET_IN: t.Final = frozenset({"assume_allowed", "list_allowed"})
 """The lines that show that a key works."""
 
@@ -59,8 +58,9 @@ class AwsTrust:
         task, request = self._task, self._request
         if request.render_only:
             given = str(task.params["external_id"] or "")
-            wanted = self._wants(_TO_CHOOSE if given == AUTO and task.params["principals"] else given)
-            return result_of(task, request, [], documents=wanted.documents, review=review(wanted))
+            wanted = self._wants(CHOOSE if given == AUTO and task.params["principals"] else given)
+            text = review(wanted, self._parties.accounts, self._auth(wanted))
+            return result_of(task, request, [], documents=wanted.documents, review=text)
         iam = IamApi(self._parties.keys("location_account"), *self._where("iam_endpoint"))
         there = iam.role(request.name)
         wanted = self._wants(self._external_id(documents.external_id_of(there.trust) if there else ""))

@@ -122,7 +122,7 @@ def result_of(
     lines: t.Sequence[Line] = (),
     **more: t.Any,
 ) -> dict[str, t.Any]:
-    """What a trust task returns.
+    """What a trust task returns. It warns if nothing could be proven.
 
     :raises TaskFailedError: ``trust_not_proven``, with the result, for lines that failed or had to be decided.
     """
@@ -146,7 +146,20 @@ def result_of(
             StowageError("trust_not_proven", f"{request.name} is not as it should be: {named}", hint, details=details),
             result,
         )
+    if request.verify and not task.check and (reason := nothing_proven(lines)):
+        task.warn(f"Nothing of this trust was proven: {request.name} may let in nobody, or anybody. {reason}")
     return result
+
+
+def nothing_proven(lines: t.Sequence[Line]) -> str:
+    """Why a proof shows nothing, with what makes that fail; empty if it shows something, or if there is none.
+
+    A refusal shows nothing where nobody was let in. It is no failure: who is let in cannot be tried from everywhere, such as pods.
+    """
+    if not lines or any(line.expected == "allowed" and line.verdict == "passed" for line in lines):
+        return ""
+    first = next((line for line in lines if line.expected == "allowed"), lines[0]).as_result()
+    return f"{first['what']}: {first['seen']} verify_required: [{first['id']}] makes that fail."
 
 
 def _unfit(message: str) -> StowageError:

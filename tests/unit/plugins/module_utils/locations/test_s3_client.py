@@ -279,6 +279,57 @@ class Refusing:
         return refuse
 
 
+@pytest.mark.parametrize(
+    ("operation", "keys", "resource", "whose"),
+    [
+        ("put_object", ["fleet/clusters/prod-1/backups/b/b.tar.gz"], "fleet/clusters/prod-1/*", "writer"),
+        (
+            "put_object",
+            ["fleet/clusters/prod-1/restores/r/x.json"],
+            "fleet/clusters/prod-1/*",
+            "reader with writes_restores",
+        ),
+        ("get_object", ["fleet/clusters/prod-1/backups/b/b.tar.gz"], "fleet/clusters/prod-1/*", "reader"),
+        ("delete_objects", ["fleet/clusters/a/x", "fleet/clusters/a/y"], "fleet/clusters/a/*", "pruner"),
+        ("delete_objects", ["fleet/clusters/a/x", "fleet/clusters/b/x"], "fleet/*", None),
+        ("put_object", ["fleet/workspaces/w/runs/r/x"], "fleet/*", None),
+        ("put_object", ["clusters/prod-1/x"], "fleet/*", None),
+        ("put_object", ["fleet/clusters/stowage-probe/x"], "fleet/*", None),
+        ("put_object", ["fleet/clusters/*/x"], "fleet/*", None),
+    ],
+)
+def test_no_more_is_to_be_allowed_than_a_cluster_needs(
+    operation: str, keys: list[str], resource: str, whose: str | None
+) -> None:
+    several: Any = {"Delete": {"Objects": [{"Key": key} for key in keys]}}
+    asked: Any = several if operation == "delete_objects" else {"Key": keys[0]}
+    hints = {}
+    for provider in ("minio", "s3"):
+        options = {
+            "provider": provider,
+            "endpoint": "https://store.example.com",
+            "bucket": "backups",
+            "prefix": "fleet",
+        }
+        calls = S3Calls(Refusing(), S3Settings.from_options(options, {}), threading.Event())
+        with pytest.raises(StowageError) as caught:
+            calls.once(operation, "It", **asked)
+        hints[provider] = caught.value.hint
+    assert f" on arn:aws:s3:::backups/{resource} (and" in hints["minio"]
+    more = f", or use the credentials of a {whose}: the role stowage.kubernetes.trust makes them."
+    assert hints["minio"].endswith(more if whose else "deny).")
+    assert hints["s3"].endswith("deny).")
+
+
+@pytest.mark.parametrize(("cluster", "folder"), [("prod-1", "clusters/prod-1/"), ("", "")])
+def test_a_location_that_is_looked_at_for_a_cluster_needs_no_more(cluster: str, folder: str) -> None:
+    options = {"provider": "minio", "endpoint": "https://store.example.com", "bucket": "backups", "prefix": "fleet"}
+    calls = S3Calls(Refusing(), S3Settings.from_options(options, {}), threading.Event())
+    asked = rights(Aim(cluster), "fleet/", aws=False, versioning=Reading("unset"))
+    found = {ask(calls, right, "fleet/", hidden=False).resource for right in asked if not right.of_bucket}
+    assert found == {f"arn:aws:s3:::backups/fleet/{folder}*"}
+
+
 @pytest.mark.parametrize("region", ["cn-north-1", "garage"])
 def test_other_stores_are_no_part_of_aws(region: str) -> None:
     options = {"provider": "minio", "endpoint": "https://store.example.com", "bucket": "backups", "region": region}
