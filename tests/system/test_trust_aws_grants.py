@@ -264,7 +264,7 @@ def test_a_key_that_is_gone_or_closed_is_in_nobody_s_way(world: Keyed) -> None:
 
 def test_somebody_else_can_be_asked_to_do_it(world: Keyed) -> None:
     trust = world.present(render_only=True, **world.options)
-    command = f"aws kms create-grant --key-id {world.key} --grantee-principal {world.role_arn} --operations Decrypt"
+    command = f"aws kms create-grant --region {world.key.split(':')[3]} --key-id {world.key} --grantee-principal {world.role_arn} --operations Decrypt"
     assert command in trust["review"]
     assert "revoke-grant" in trust["review"]
     (grant,) = trust["documents"]["key_grants"]

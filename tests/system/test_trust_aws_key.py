@@ -167,7 +167,8 @@ def test_what_makes_no_sense(world: Keyed, options: Tree) -> None:
 def test_somebody_else_can_be_asked_to_do_it(world: Keyed) -> None:
     trust = world.present(render_only=True, **world.options)
     assert (
-        f"aws kms put-key-policy --key-id {world.key} --policy-name default --policy file://key.json" in trust["review"]
+        f"aws kms put-key-policy --region {world.key.split(':')[3]} --key-id {world.key} --policy-name default --policy file://key.json"
+        in trust["review"]
     )
     assert trust["documents"]["key_policy"]["Statement"][0]["Principal"]["AWS"][0].endswith(f":role/{world.name}")
     assert world.key_policy() == [ADMINISTRATORS]

@@ -78,7 +78,13 @@ def same(one: t.Any, other: t.Any) -> bool:
 
 def all_same(some: t.Sequence[t.Any], other: t.Sequence[t.Any]) -> bool:
     """Whether two lists of statements mean the same, in whatever order."""
-    return len(some) == len(other) and all(any(same(one, two) for two in other) for one in some)
+    left = list(other)
+    for one in some:
+        found = next((number for number, two in enumerate(left) if same(one, two)), None)
+        if found is None:
+            return False
+        del left[found]
+    return not left
 
 
 def others_deny_plain_http(policy: Policy | None, bucket: str) -> bool:

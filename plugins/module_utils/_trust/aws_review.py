@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import typing as t
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws, aws_bucket
@@ -34,7 +35,7 @@ def review(wants: Wants, accounts: t.Mapping[Party, str], auth: t.Mapping[str, s
 
 def _role(wants: Wants, shown: t.Mapping[str, t.Any]) -> list[str]:
     role = wants.role
-    tags = " ".join(f"Key={key},Value={value}" for key, value in role.all_tags.items())
+    tags = " ".join(shlex.quote(f"Key={key},Value={value}") for key, value in role.all_tags.items())
     boundary = f" --permissions-boundary {role.boundary}" if role.boundary else ""
     providers = [
         f"aws iam create-open-id-connect-provider --url https://{host} --client-id-list {documents.AUDIENCE} "
@@ -49,10 +50,17 @@ def _role(wants: Wants, shown: t.Mapping[str, t.Any]) -> list[str]:
         _json(shown["trust_policy"]),
         "What it may do then (`permissions.json`):",
         _json(shown["permissions"]),
+        (
+            f"The first command shows whether the role is there. Without the tag `{aws.MARK}={role.bucket}` it is somebody else's: stop, since the "
+            "permissions below would also take some away from it. With the tag it is of this trust already: put the statements among "
+            "those that are there, in `trust.json`, and use the third command in place of the second."
+        ),
         _commands(
+            f"aws iam get-role --role-name {role.name}",
             *providers,
             f"aws iam create-role --role-name {role.name} --assume-role-policy-document file://trust.json \\",
             f"    --max-session-duration {role.longest}{boundary} --tags {tags}",
+            f"aws iam update-assume-role-policy --role-name {role.name} --policy-document file://trust.json",
             f"aws iam put-role-policy --role-name {role.name} --policy-name {aws.INLINE} "
             "--policy-document file://permissions.json",
         ),
@@ -62,7 +70,11 @@ def _role(wants: Wants, shown: t.Mapping[str, t.Any]) -> list[str]:
 def _owned(wants: Wants) -> list[str]:
     rule = f"'Rules=[{{ObjectOwnership={aws_bucket.OWNED}}}]'"
     return [
-        "No role: the bucket's policy lets the other account in. Objects that are written from there have to belong to this account:",
+        (
+            "No role: the bucket's policy lets the other account in. Objects that are written from there have to belong to this account. The second "
+            "command is needed only if the first shows something else. Access control lists of objects count for nothing afterwards, so "
+            "look first whether somebody reads by them:"
+        ),
         _commands(
             f"aws s3api get-bucket-ownership-controls --bucket {wants.role.bucket}",
             f"aws s3api put-bucket-ownership-controls --bucket {wants.role.bucket} --ownership-controls {rule}",
@@ -87,7 +99,7 @@ def _bucket(wants: Wants, shown: t.Mapping[str, t.Any]) -> list[str]:
 def _key(wants: Wants, shown: t.Mapping[str, t.Any]) -> list[str]:
     if wants.key is None or "key_policy" not in shown:
         return []
-    named = f"--key-id {wants.key.arn} --policy-name default"
+    named = f"{_key_of(wants.key.arn)} --policy-name default"
     return [
         (
             "A statement in the policy of the key. Put it among those that are there, in `key.json`; without those of the key's "
@@ -101,10 +113,15 @@ def _key(wants: Wants, shown: t.Mapping[str, t.Any]) -> list[str]:
     ]
 
 
+def _key_of(arn: str) -> str:
+    """The words of a command that say which key, in its own region rather than in that of who types it."""
+    return f"--region {arn.split(':')[3]} --key-id {arn}"
+
+
 def _grants(wants: Wants) -> list[str]:
     if wants.grants is None or not wants.grants.grantees:
         return []
-    key = f"--key-id {wants.grants.arn}"
+    key = _key_of(wants.grants.arn)
     made = [
         f"aws kms create-grant {key} --grantee-principal {grantee} --operations {' '.join(wants.grants.operations)} "
         f"--name {wants.grants.name}"

@@ -227,7 +227,8 @@ class _Parts:
     def strangers(self) -> list[t.Any]:
         """Statements of others, and names of policies in the role."""
         role = self.role.found.role if self._wanted.by_role else None
-        found = [*documents.foreign(role.trust), *(sorted(role.inline.keys() - {aws.INLINE}))] if role else []
+        policies = [*sorted(role.inline.keys() - {aws.INLINE}), *role.attached] if role else []
+        found = [*documents.foreign(role.trust), *policies] if role else []
         return [*found, *self._bucket.strangers, *(one for key in self._keys for one in key.strangers)]
 
     def doubts(self) -> list[str]:

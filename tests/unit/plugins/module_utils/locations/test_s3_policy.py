@@ -80,6 +80,7 @@ def test_a_list_of_one_means_the_same(statement: dict[str, Any]) -> None:
     assert s3_policy.same(statement, listed(statement))
     assert s3_policy.all_same([statement], [listed(statement)])
     assert not s3_policy.all_same([statement], [])
+    assert not s3_policy.all_same([statement, statement], [statement, {**statement, "Sid": "Other"}])
 
 
 def test_differences_that_matter() -> None:

@@ -137,3 +137,21 @@ def test_what_to_hand_back_and_how_it_is_proven() -> None:
     assert "again without `render_only`" in after
     given = text(principals=[ROLE], external_id="acme-1").partition("## When it is done")[2]
     assert ("external_id: acme-1" in given, "was chosen" in given) == (True, False)
+
+
+def test_a_role_that_is_there_is_looked_at_before_anything() -> None:
+    shown = text(principals=[ROLE], tags={"owner": "Backup Team; rm -rf"})
+    ours = in_account(shown, BUCKET)
+    words = commands(ours, "aws", "iam")
+    assert [one[2] for one in words] == ["get-role", "create-role", "update-assume-role-policy", "put-role-policy"]
+    assert "Without the tag `stowage-trust=acme-backups` it is somebody else's: stop" in ours
+    assert "Key=owner,Value=Backup Team; rm -rf" in words[1]
+
+
+@pytest.mark.parametrize("how", ["key_policy", "key_grant"])
+def test_a_key_is_named_in_its_own_region(how: str) -> None:
+    arn = f"arn:aws:kms:eu-north-1:{BUCKET}:key/k"
+    options: Tree = {"principals": [ROLE], "kms_key_arn": arn, how: True}
+    found = commands(text(**options), "aws", "kms")
+    assert found
+    assert all(words[words.index("--region") + 1] == "eu-north-1" for words in found)
