@@ -32,7 +32,11 @@ options:
     default: present
   name:
     description:
-      - Name of the role.
+      - Name of the role. With O(method=bucket_policy) there is none, and the name still tells what is this trust's at keys, and in
+        O(cluster_account.role) or O(cluster_account.user), from what is others'.
+      - A name is for one bucket. If a role of this name is there for another bucket or without the tag C(stowage-trust), or the permission in
+        the other account names another bucket, the task fails and changes nothing, with either O(method), and also with O(state=absent).
+        Where no role and no permission of the other trust can be seen, that is not noticed, so choose names that no other trust has.
     type: str
     required: true
   method:

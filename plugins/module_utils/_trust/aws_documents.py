@@ -40,6 +40,7 @@ _CLUSTER: t.Final = re.compile(
     r"arn:(aws|aws-cn|aws-us-gov):eks:[a-z0-9-]{5,30}:[0-9]{12}:cluster/[0-9A-Za-z][0-9A-Za-z_-]{0,99}"
 )
 _KEY_ARN: t.Final = re.compile(r"arn:(aws|aws-cn|aws-us-gov):kms:([a-z0-9-]{5,30}):([0-9]{12}):key/[0-9A-Za-z-]{1,64}")
+_BUCKET_ARN: t.Final = re.compile(r"arn:[a-z-]+:s3:::([^/]+)")
 _EXTERNAL_ID: t.Final = re.compile(r"[\w+=,.@:/-]{2,1224}")
 
 
@@ -328,6 +329,13 @@ def key_account(key_arn: str) -> str:
     """The account of a key; empty for what is not the ARN of one, such as that of an alias."""
     found = _KEY_ARN.fullmatch(key_arn)
     return found[3] if found else ""
+
+
+def buckets_named(document: t.Mapping[str, t.Any] | None) -> list[str]:
+    """The buckets that the statements of a policy name."""
+    resources = [one.get("Resource") for one in s3_policy.statements(document) if isinstance(one, dict)]
+    arns = [arn for one in resources for arn in (one if isinstance(one, list) else [one]) if isinstance(arn, str)]
+    return sorted({found[1] for arn in arns if (found := _BUCKET_ARN.match(arn))})
 
 
 def keys_named(permissions: t.Iterable[t.Mapping[str, t.Any] | None], account: str) -> dict[str, bool]:

@@ -65,6 +65,9 @@ class AwsTrust:
         there = iam.role(request.name)
         wanted = self._wants(self._external_id(documents.external_id_of(there.trust) if there else ""))
         role, bucket = self._role(iam, wanted), self._bucket(wanted)
+        # Before anything at keys is looked for, since what another trust of this name has there looks like ours.
+        role.require_ours()
+        bucket.require_ours()
         parts = _Parts(wanted, role, bucket, self._pods(wanted), self._keys(wanted, role, bucket))
         for doubt in parts.doubts():
             task.warn(doubt)
@@ -247,7 +250,7 @@ class _Parts:
         changes += self._bucket.plan()
         changes += [change for part in self._keys if not part.former for change in part.plan()]
         changes += [change for one in grants for change in one.given]
-        return changes if self._wanted.by_role else changes + self.role.plan_leftover()
+        return changes if self._wanted.by_role else changes + self.role.plan_removal()
 
     def plan_removal(self) -> list[Change]:
         """The other way around."""
@@ -255,7 +258,7 @@ class _Parts:
         changes += [change for part in self._keys for change in part.plan_removal()]
         changes += self._pods.plan_removal() if self._pods else []
         changes += self._bucket.plan_removal()
-        changes += self.role.plan_removal() if self._wanted.by_role else self.role.plan_leftover()
+        changes += self.role.plan_removal()
         return changes + (self._pods.plan_role_removal() if self._pods else [])
 
 

@@ -378,3 +378,45 @@ def test_the_role_denies_it_without_any_key_too() -> None:
     )
     cloud.look()
     assert cloud.loose == []
+
+
+def elsewhere(bucket: str) -> Tree:
+    """Where another trust is."""
+    return {"location": {**OPTIONS["location"], "bucket": bucket}}
+
+
+@pytest.mark.parametrize("key", [{"key_grant": True}, {"key_policy": True}], ids=["grant", "statement"])
+@pytest.mark.parametrize(("there", "method"), [("role", "bucket_policy"), ("bucket_policy", "role")])
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize("check", [True, False])
+def test_a_trust_of_this_name_for_another_bucket_keeps_what_it_has(
+    there: str, method: str, key: Tree, state: str, check: bool
+) -> None:
+    """Its grants, its statement at the key and its permission in the other account look like ours by their names."""
+    cloud = Cloud()
+    cloud.run(method=there, kms_key_arn=ONE, **key)
+    before = copy.deepcopy((cloud.roles, cloud.user, cloud.bucket_policy, cloud.keys, cloud.made))
+    found = cloud.run(check=check, method=method, state=state, kms_key_arn=ONE, **key, **elsewhere("bucket-two"))
+    assert (found["error_code"], "for the bucket bucket" in found["msg"]) == ("trust_in_use", True)
+    assert "choose another name" in found["hint"]
+    assert (cloud.roles, cloud.user, cloud.bucket_policy, cloud.keys, cloud.made) == before
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize("check", [True, False])
+def test_two_buckets_do_not_take_a_permission_from_each_other(state: str, check: bool) -> None:
+    cloud = Cloud()
+    cloud.run(method="bucket_policy")
+    before = copy.deepcopy((cloud.user, cloud.bucket_policy))
+    found = cloud.run(check=check, method="bucket_policy", state=state, **elsewhere("bucket-two"))
+    assert (found["error_code"], "is for the bucket bucket." in found["msg"]) == ("trust_in_use", True)
+    assert (cloud.user, cloud.bucket_policy) == before
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_a_role_of_somebody_else_is_in_the_way_of_a_bucket_s_policy_too(cloud: Cloud, state: str) -> None:
+    """It has a grant that looks like ours."""
+    cloud.roles[NAME]["tags"] = []
+    found = cloud.run(method="bucket_policy", state=state, kms_key_arn=ONE)
+    assert (found["error_code"], "without the tag stowage-trust" in found["msg"]) == ("trust_in_use", True)
+    assert {arn for arn, _grantee, _operations in cloud.granted()} == {ONE}
