@@ -157,6 +157,9 @@ options:
         statement in that key's policy. Which key that was is read from the permissions of the role, or with O(method=bucket_policy) from
         those of O(cluster_account.role) or O(cluster_account.user). If these are somebody else's to write, the old key cannot be known.
         Run the task once with the old key and without O(key_grant) and O(key_policy) then, before another is named.
+      - What was written stays encrypted with the key of then, also where the bucket gets another one. Where a key is not named any more, backups
+        that are encrypted with it can no longer be read through this trust, of which the task warns, in check mode as well. Re-encrypt them
+        first, or keep a second trust, of another O(name), with the old key.
     type: str
   key_policy:
     description:

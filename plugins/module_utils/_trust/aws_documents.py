@@ -338,10 +338,11 @@ def buckets_named(document: t.Mapping[str, t.Any] | None) -> list[str]:
     return sorted({found[1] for arn in arns if (found := _BUCKET_ARN.match(arn))})
 
 
-def keys_named(permissions: t.Iterable[t.Mapping[str, t.Any] | None], account: str) -> dict[str, bool]:
-    """The keys of an account that permissions of ours name, and of each whether they say that there are grants of it.
+def keys_named(permissions: t.Iterable[t.Mapping[str, t.Any] | None], account: str = "") -> dict[str, bool]:
+    """The keys that permissions of ours name, and of each whether they say that there are grants of it.
 
     :param permissions: as they are there. A denial that names a key is only written where there are grants of it.
+    :param account: the only one whose keys count, if there is one.
     """
     found: dict[str, bool] = {}
     for one in (one for document in permissions for one in s3_policy.statements(document)):
@@ -350,7 +351,8 @@ def keys_named(permissions: t.Iterable[t.Mapping[str, t.Any] | None], account: s
             continue
         resource = one.get("Resource")
         for arn in resource if isinstance(resource, list) else [resource]:
-            if isinstance(arn, str) and key_account(arn) == account:
+            of = key_account(arn) if isinstance(arn, str) else ""
+            if of and of == (account or of):
                 found[arn] = found.get(arn, False) or sid != _KEY
     return found
 

@@ -31,11 +31,16 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_want
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Line, not_tried, prove, unproven
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request import Request, TaskClock, result_of
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import policy
 
 AUTO: t.Final = "auto"
 _LATER: t.Final = "made-when-it-is-run"
 _LET_IN: t.Final = frozenset({"assume_allowed", "list_allowed"})
 """The lines that show that a key works."""
+_KEY_LOST: t.Final = (
+    "Backups that are encrypted with {0} can no longer be read through this trust, which does not name that key any more: what was written stays "
+    "encrypted with the key of then. Re-encrypt them first, or keep a second trust for them, with that key."
+)
 
 
 class AwsTrust:
@@ -74,6 +79,8 @@ class AwsTrust:
         keys = self._user_keys(wanted)
         if request.absent:
             return self._removed(parts, keys)
+        for key in parts.keys_lost():
+            task.warn(_KEY_LOST.format(key))
         changes, of_keys = parts.plan(), keys.plan() if keys else []
         if not request.verify:
             # The old key is all that is known to work.
@@ -238,6 +245,14 @@ class _Parts:
         """What could not be looked at, and is not known to matter."""
         found = [*(part.doubt for part in self._grants), *(part.doubt for part in self._keys)]
         return [doubt for doubt in found if doubt]
+
+    def keys_lost(self) -> list[str]:
+        """The keys that permissions of ours name, and will not any more. What is encrypted with one that is deleted nobody reads."""
+        wanted = self._wanted
+        after = policy(wanted.role.permissions if wanted.by_role else wanted.bucket.party)
+        gone = {part.arn for part in self._keys if part.is_gone}
+        there = documents.keys_named([self.role.permissions, self._bucket.party])
+        return sorted(there.keys() - documents.keys_named([after]).keys() - gone)
 
     def plan(self) -> list[Change]:
         """What names a role comes after the role, but for what says where pods get it. Permissions hold what grants allow outside S3,

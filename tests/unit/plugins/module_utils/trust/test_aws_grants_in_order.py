@@ -7,6 +7,7 @@ outside S3 at any moment, and none is lost track of."""
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import types
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ MINE, THEIRS = "222222222222", "111111111111"
 NAME, USER = "prod-1-trust", "controller"
 TRUST, PRINCIPAL = f"arn:aws:iam::{MINE}:role/{NAME}", f"arn:aws:iam::{THEIRS}:user/{USER}"
 ONE, TWO = (f"arn:aws:kms:{region}:{MINE}:key/k" for region in ("eu-west-1", "eu-west-2"))
+FAR = "arn:aws:kms:eu-west-1:333333333333:key/k"
 ADMINISTRATORS = {"Sid": "Administrators", "Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
 BOTH = {"kms:Decrypt", "kms:GenerateDataKey"}
 OPTIONS: Tree = {
@@ -352,7 +354,7 @@ def test_the_policy_of_a_key_of_before_that_cannot_be_read_is_told() -> None:
     cloud = Cloud()
     cloud.run(kms_key_arn=ONE, key_policy=True)
     cloud.refused = {"get_key_policy"}
-    (warning,) = cloud.run(kms_key_arn=TWO)["warnings"]
+    warning, _of_backups = cloud.run(kms_key_arn=TWO)["warnings"]
     assert (ONE in warning, "kms:GetKeyPolicy" in warning) == (True, True)
 
 
@@ -420,3 +422,29 @@ def test_a_role_of_somebody_else_is_in_the_way_of_a_bucket_s_policy_too(cloud: C
     found = cloud.run(method="bucket_policy", state=state, kms_key_arn=ONE)
     assert (found["error_code"], "without the tag stowage-trust" in found["msg"]) == ("trust_in_use", True)
     assert {arn for arn, _grantee, _operations in cloud.granted()} == {ONE}
+
+
+AFTERWARDS: list[Tree] = [{"kms_key_arn": TWO, "key_grant": True}, {"kms_key_arn": FAR}, {}]
+
+
+@pytest.mark.parametrize("before", [ONE, FAR], ids=["mine", "of a third account"])
+@pytest.mark.parametrize("options", AFTERWARDS, ids=["another", "of a third account", "none"])
+@pytest.mark.parametrize("methods", list(itertools.product(["role", "bucket_policy"], repeat=2)))
+def test_what_is_encrypted_with_a_key_of_before_cannot_be_read_any_more(
+    methods: tuple[str, str], options: Tree, before: str
+) -> None:
+    """Said before it happens, and once it has, not any more."""
+    cloud, (then, now) = Cloud(), methods
+    cloud.run(method=then, kms_key_arn=before)
+    assert not warnings(cloud.run(method=now, kms_key_arn=before), before), "it stays"
+    assert not warnings(cloud.run(method=now, kms_key_arn=before, state="absent", check=True), before)
+    expected = options.get("kms_key_arn") != before
+    for check in (True, False):
+        found = warnings(cloud.run(check=check, method=now, **options), before)
+        assert [("can no longer be read" in one, "second trust" in one) for one in found] == [(True, True)] * expected
+    assert warnings(cloud.run(method=now, **options), before) == []
+
+
+def warnings(result: Tree, key: str) -> list[str]:
+    """Those that name a key."""
+    return [one for one in result.get("warnings", []) if key in one]
