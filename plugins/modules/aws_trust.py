@@ -336,8 +336,12 @@ options:
         type: str
       control_bucket:
         description:
-          - A bucket that this one may list, in the same region, with a permission that would be good for the location's bucket, too. Needed for the
-            lines C(as_NAME_list_refused) and C(as_NAME_create_refused) to pass.
+          - A bucket that this one may list and write, in the same region, with a permission that would be good for the location's bucket, too,
+            such as C(s3:ListBucket) and C(s3:PutObject) of all buckets. Needed for the lines C(as_NAME_list_refused) and
+            C(as_NAME_create_refused) to pass, each of which needs its own of the two.
+          - What is tried at the location is tried there just before and again after, with names as at the location. It leaves nothing.
+            Writing is a part of an upload that does not exist. If AWS says that this one's own account refused it at the location, the line is
+            V(unknown).
         type: str
   verify_tokens:
     description:
