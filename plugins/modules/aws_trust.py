@@ -175,6 +175,8 @@ options:
       - Grants know nothing of S3, so permissions deny the use of the key outside of it. The role denies that for all keys, also without this
         option, so that a grant that nobody knows of any more is held, too. With O(method=bucket_policy) the permissions of
         O(cluster_account.role) or O(cluster_account.user) deny it for this key, for they may need others; or they are somebody else's to write.
+        The task warns of each of O(principals) that is not that role or user, for their grants may reach outside S3. A trust of its own for each,
+        with an O(cluster_account) of its own, avoids that, and so does O(key_policy), which needs no denial.
       - A grant is made after the denial is there, and revoked before permissions change. KMS may take some minutes until a grant that was revoked
         has no effect anywhere. A grant cannot be changed. Where another is needed, it is made before the old one is revoked.
       - If permissions say that there are grants, and these cannot be listed or revoked, the task fails and changes nothing more. Where grants

@@ -41,6 +41,11 @@ _KEY_LOST: t.Final = (
     "Backups that are encrypted with {0} can no longer be read through this trust, which does not name that key any more: what was written stays "
     "encrypted with the key of then. Re-encrypt them first, or keep a second trust for them, with that key."
 )
+_UNHELD: t.Final = (
+    "{0} is granted {1}, and this trust does not write its permissions: unless these deny it, as the statement StowageKeyOutside of "
+    "party_permissions in trust.documents does, it may use the key outside S3, too. A trust of its own with it as cluster_account.role or user, or "
+    "key_policy in place of key_grant, would see to that."
+)
 
 
 class AwsTrust:
@@ -81,6 +86,8 @@ class AwsTrust:
             return self._removed(parts, keys)
         for key in parts.keys_lost():
             task.warn(_KEY_LOST.format(key))
+        for arn in wanted.unheld:
+            task.warn(_UNHELD.format(arn, self._task.params["kms_key_arn"]))
         changes, of_keys = parts.plan(), keys.plan() if keys else []
         if not request.verify:
             # The old key is all that is known to work.

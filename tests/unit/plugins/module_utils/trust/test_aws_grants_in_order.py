@@ -448,3 +448,38 @@ def test_what_is_encrypted_with_a_key_of_before_cannot_be_read_any_more(
 def warnings(result: Tree, key: str) -> list[str]:
     """Those that name a key."""
     return [one for one in result.get("warnings", []) if key in one]
+
+
+SECOND = f"arn:aws:iam::{THEIRS}:role/path/second"
+WITH_PATH = PRINCIPAL.replace("user/", "user/path/")
+
+
+@pytest.mark.parametrize(
+    ("options", "unheld"),
+    [
+        ({"principals": [PRINCIPAL]}, []),
+        ({"principals": [WITH_PATH]}, []),
+        ({"principals": [PRINCIPAL, SECOND]}, [SECOND]),
+        ({"principals": [PRINCIPAL.replace("user/", "role/")]}, [PRINCIPAL.replace("user/", "role/")]),
+        ({"principals": [PRINCIPAL.replace(THEIRS, MINE)]}, [PRINCIPAL.replace(THEIRS, MINE)]),
+        ({"principals": [PRINCIPAL, SECOND], "cluster_account": None}, [SECOND, PRINCIPAL]),
+        ({"principals": [PRINCIPAL, SECOND], "key_grant": False, "key_policy": True}, []),
+        ({"principals": [PRINCIPAL, SECOND], "method": "role"}, []),
+        ({"principals": [PRINCIPAL, SECOND], "state": "absent"}, []),
+    ],
+)
+@pytest.mark.parametrize("check", [True, False])
+def test_whoever_is_granted_a_key_and_is_not_held_is_named(options: Tree, unheld: list[str], check: bool) -> None:
+    """The denial is in the permissions of one, and the others have theirs from somebody else."""
+    given = {"method": "bucket_policy", "kms_key_arn": ONE, "key_grant": True, **options}
+    found = Cloud().run(check=check, **given).get("warnings", [])
+    assert [one.partition(" is granted ")[0] for one in found] == unheld
+    assert all(ONE in one and "StowageKeyOutside" in one for one in found)
+
+
+def test_the_statement_that_holds_them_is_among_the_documents() -> None:
+    cloud = Cloud()
+    found = cloud.run(method="bucket_policy", kms_key_arn=ONE, key_grant=True)["trust"]["documents"][
+        "party_permissions"
+    ]
+    assert [one["Effect"] for one in found["Statement"] if one["Sid"] == "StowageKeyOutside"] == ["Deny"]
