@@ -32,7 +32,11 @@ options:
     default: present
   name:
     description:
-      - Name of the role.
+      - Name of the role. With O(method=bucket_policy) there is none, and the name still tells what is this trust's at keys, and in
+        O(cluster_account.role) or O(cluster_account.user), from what is others'.
+      - A name is for one bucket. If a role of this name is there for another bucket or without the tag C(stowage-trust), or the permission in
+        the other account names another bucket, the task fails and changes nothing, with either O(method), and also with O(state=absent).
+        Where no role and no permission of the other trust can be seen, that is not noticed, so choose names that no other trust has.
     type: str
     required: true
   method:
@@ -153,6 +157,9 @@ options:
         statement in that key's policy. Which key that was is read from the permissions of the role, or with O(method=bucket_policy) from
         those of O(cluster_account.role) or O(cluster_account.user). If these are somebody else's to write, the old key cannot be known.
         Run the task once with the old key and without O(key_grant) and O(key_policy) then, before another is named.
+      - What was written stays encrypted with the key of then, also where the bucket gets another one. Where a key is not named any more, backups
+        that are encrypted with it can no longer be read through this trust, of which the task warns, in check mode as well. Re-encrypt them
+        first, or keep a second trust, of another O(name), with the old key.
     type: str
   key_policy:
     description:
@@ -168,6 +175,8 @@ options:
       - Grants know nothing of S3, so permissions deny the use of the key outside of it. The role denies that for all keys, also without this
         option, so that a grant that nobody knows of any more is held, too. With O(method=bucket_policy) the permissions of
         O(cluster_account.role) or O(cluster_account.user) deny it for this key, for they may need others; or they are somebody else's to write.
+        The task warns of each of O(principals) that is not that role or user, for their grants may reach outside S3. A trust of its own for each,
+        with an O(cluster_account) of its own, avoids that, and so does O(key_policy), which needs no denial.
       - A grant is made after the denial is there, and revoked before permissions change. KMS may take some minutes until a grant that was revoked
         has no effect anywhere. A grant cannot be changed. Where another is needed, it is made before the old one is revoked.
       - If permissions say that there are grants, and these cannot be listed or revoked, the task fails and changes nothing more. Where grants
@@ -329,8 +338,12 @@ options:
         type: str
       control_bucket:
         description:
-          - A bucket that this one may list, in the same region, with a permission that would be good for the location's bucket, too. Needed for the
-            lines C(as_NAME_list_refused) and C(as_NAME_create_refused) to pass.
+          - A bucket that this one may list and write, in the same region, with a permission that would be good for the location's bucket, too,
+            such as C(s3:ListBucket) and C(s3:PutObject) of all buckets. Needed for the lines C(as_NAME_list_refused) and
+            C(as_NAME_create_refused) to pass, each of which needs its own of the two.
+          - What is tried at the location is tried there just before and again after, with names as at the location. It leaves nothing.
+            Writing is a part of an upload that does not exist. If AWS says that this one's own account refused it at the location, the line is
+            V(unknown).
         type: str
   verify_tokens:
     description:

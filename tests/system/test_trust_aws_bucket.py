@@ -162,6 +162,23 @@ def test_another_principal_is_found_out(world: World, other: Tree) -> None:
         assert {seen[line] for line in lines_of("other")} == {"unknown"}, "their own account may be what refuses"
 
 
+@pytest.mark.parametrize("where", ["nowhere", "in their bucket only"])
+def test_a_stranger_who_may_only_list_shows_nothing_of_writing(world: World, other: Tree, where: str) -> None:
+    """The bucket lets their whole account write."""
+    mine = other["control_bucket"]
+    own = [allow("s3:ListBucket")] + ([] if where == "nowhere" else [allow("s3:PutObject", f"arn:aws:s3:::{mine}/*")])
+    keys = world.aws.user(OTHER_ACCOUNT, f"{world.user}-lists", document(*own))
+    them = {**other, "name": "lists", "access_key": keys[0], "secret_key": keys[1]}
+    options: Tree = {**BY_POLICY, "verify_as": [them, other]}
+    assert verdicts(world.present(**options))["as_lists_create_refused"] == "unknown"
+    loose = allow("s3:PutObject", f"arn:aws:s3:::{world.bucket}/*", Principal={"AWS": [OTHER_ACCOUNT]}, Sid="Loose")
+    world.put_bucket_policy([*world.bucket_policy(), loose])
+    found = world.run(**options)
+    assert failed_lines(found) == ["as_other_create_refused"]
+    seen = verdicts(found["trust"])
+    assert [seen[line] for line in lines_of("lists")] == ["passed", "unknown"]
+
+
 def lines_of(name: str) -> list[str]:
     """The lines about somebody else."""
     return [f"as_{name}_list_refused", f"as_{name}_create_refused"]

@@ -206,14 +206,16 @@ class RolePart:
 
     @property
     def permissions(self) -> dict[str, t.Any] | None:
-        """What the role may do by the policy of ours, as it is there; ``None`` if there is none, or the role is somebody else's."""
-        role = self.found.role
-        return role.inline.get(INLINE) if role and role.tags.get(MARK) == self._wanted.bucket else None
+        """What the role may do by the policy of ours, as it is there; ``None`` if there is none."""
+        return self.found.role.inline.get(INLINE) if self.found.role else None
 
-    def plan_leftover(self) -> list[Change]:
-        """What is deleted of ours where the role is not wanted any more. One of somebody else's does not matter then."""
-        role = self.found.role
-        return self.plan_removal() if role is None or role.tags.get(MARK) == self._wanted.bucket else []
+    def require_ours(self) -> None:
+        """A role of this name that is not ours is in the way where none is wanted, too: grants and statements of keys tell trusts apart
+        by it.
+
+        :raises StowageError: ``trust_in_use``.
+        """
+        _require_ours(self._wanted, self.found.role)
 
     def request(self, change: Change) -> Request | None:
         """See :class:`~.aws_parts.Part`."""
@@ -272,5 +274,8 @@ def tag_list(tags: t.Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _require_ours(wanted: Wanted, role: AwsRole | None) -> None:
-    if role is not None and role.tags.get(MARK) != wanted.bucket:
-        raise in_use(wanted.name, [f"a role of this name is there without the tag {MARK}={wanted.bucket}"])
+    if role is None or role.tags.get(MARK) == wanted.bucket:
+        return
+    mark = role.tags.get(MARK)
+    whose = f"for the bucket {mark}, as its tag {MARK} says" if mark else f"without the tag {MARK}"
+    raise in_use(wanted.name, [f"a role of this name is there {whose}"])

@@ -23,7 +23,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import a
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_documents import Trusted
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_iam import AwsApi, IamApi
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_parts import Request
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change, in_use
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import SID, Statement, policy
 
 OWNED: t.Final = "BucketOwnerEnforced"
@@ -152,6 +152,17 @@ def plan(wanted: BucketWanted, there: t.Mapping[str, t.Any] | None, party: dict[
     return changes
 
 
+def require_ours(wanted: BucketWanted, party: t.Mapping[str, t.Any] | None) -> None:
+    """The policy in the other account's role or user has to be for this bucket: its name is the trust's, whatever bucket that is for.
+
+    :raises StowageError: ``trust_in_use``.
+    """
+    others = [one for one in documents.buckets_named(party) if one != wanted.bucket]
+    if others and wanted.holder:
+        where = f"the policy {wanted.policy_name} of the {' '.join(wanted.holder)}"
+        raise in_use(wanted.trust.rpartition("/")[2], [f"{where} is for the bucket {one}" for one in others])
+
+
 def require_owned(ownership: str) -> None:
     """Objects that are written from another account have to belong to the bucket's.
 
@@ -185,6 +196,10 @@ class BucketPart:
     def party(self) -> dict[str, t.Any] | None:
         """The permissions of ours that the other account's role or user has; ``None`` if it has none, or is not ours to look at."""
         return self._party
+
+    def require_ours(self) -> None:
+        """See :func:`require_ours`."""
+        require_ours(self._wanted, self._party)
 
     @property
     def strangers(self) -> list[t.Any]:

@@ -40,6 +40,7 @@ _CLUSTER: t.Final = re.compile(
     r"arn:(aws|aws-cn|aws-us-gov):eks:[a-z0-9-]{5,30}:[0-9]{12}:cluster/[0-9A-Za-z][0-9A-Za-z_-]{0,99}"
 )
 _KEY_ARN: t.Final = re.compile(r"arn:(aws|aws-cn|aws-us-gov):kms:([a-z0-9-]{5,30}):([0-9]{12}):key/[0-9A-Za-z-]{1,64}")
+_BUCKET_ARN: t.Final = re.compile(r"arn:[a-z-]+:s3:::([^/]+)")
 _EXTERNAL_ID: t.Final = re.compile(r"[\w+=,.@:/-]{2,1224}")
 
 
@@ -330,10 +331,18 @@ def key_account(key_arn: str) -> str:
     return found[3] if found else ""
 
 
-def keys_named(permissions: t.Iterable[t.Mapping[str, t.Any] | None], account: str) -> dict[str, bool]:
-    """The keys of an account that permissions of ours name, and of each whether they say that there are grants of it.
+def buckets_named(document: t.Mapping[str, t.Any] | None) -> list[str]:
+    """The buckets that the statements of a policy name."""
+    resources = [one.get("Resource") for one in s3_policy.statements(document) if isinstance(one, dict)]
+    arns = [arn for one in resources for arn in (one if isinstance(one, list) else [one]) if isinstance(arn, str)]
+    return sorted({found[1] for arn in arns if (found := _BUCKET_ARN.match(arn))})
+
+
+def keys_named(permissions: t.Iterable[t.Mapping[str, t.Any] | None], account: str = "") -> dict[str, bool]:
+    """The keys that permissions of ours name, and of each whether they say that there are grants of it.
 
     :param permissions: as they are there. A denial that names a key is only written where there are grants of it.
+    :param account: the only one whose keys count, if there is one.
     """
     found: dict[str, bool] = {}
     for one in (one for document in permissions for one in s3_policy.statements(document)):
@@ -342,7 +351,8 @@ def keys_named(permissions: t.Iterable[t.Mapping[str, t.Any] | None], account: s
             continue
         resource = one.get("Resource")
         for arn in resource if isinstance(resource, list) else [resource]:
-            if isinstance(arn, str) and key_account(arn) == account:
+            of = key_account(arn) if isinstance(arn, str) else ""
+            if of and of == (account or of):
                 found[arn] = found.get(arn, False) or sid != _KEY
     return found
 

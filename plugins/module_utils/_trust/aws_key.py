@@ -138,6 +138,7 @@ class KeyPart:
     def __init__(self, kms: KmsApi, wanted: KeyWanted, *, former: bool = False) -> None:
         self._kms = kms
         self._wanted = wanted
+        self.arn = wanted.arn
         self.former = former
         self._error: LocationError | None = None
         self._there = self._policy()
@@ -148,9 +149,14 @@ class KeyPart:
         return documents.not_of_trust(self._there, self._wanted.trust) if self._wanted.statement else []
 
     @property
+    def is_gone(self) -> bool:
+        """Whether there is no such key any more."""
+        return self._error is not None and self._error.failure.store_code in self._kms.absent
+
+    @property
     def doubt(self) -> str:
         """What is not known of the policy of a former key, for whoever runs the task; empty if nothing is to be said."""
-        if self._error is None or not self.former or self._error.failure.store_code in self._kms.absent:
+        if self._error is None or not self.former or self.is_gone:
             return ""
         return (
             f"Whether a statement of this trust stays in the policy of {self._wanted.arn}, which was used before, is not known: "
@@ -165,8 +171,7 @@ class KeyPart:
 
     def plan_removal(self) -> list[Change]:
         """See :class:`~.aws_parts.Part`. A key that is gone has nothing of ours."""
-        gone = self._error is not None and self._error.failure.store_code in self._kms.absent
-        if self._error is not None and self._wanted.statement and not gone:
+        if self._error is not None and self._wanted.statement and not self.is_gone:
             raise self._error
         return plan(dataclasses.replace(self._wanted, statement=None), self._there)
 

@@ -25,7 +25,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_tria
     S3Session,
     Session,
     assume_trials,
-    only_found_out,
+    bucket_trials,
     other_trial,
     pod_trials,
     token_trial,
@@ -181,16 +181,10 @@ class Proof:
             trials.append(other_trial(name, caller, role, external_id, control_role=control_role))
         if not self._wants.by_role or self._wants.rails.organization:
             them = self._open(keys)
-            control = them.known
-            if one["control_bucket"]:
-                elsewhere = self._open(keys, settings=self._elsewhere(str(one["control_bucket"])))
-                control = functools.partial(elsewhere.may, "list", "")
+            other = str(one["control_bucket"] or "")
+            elsewhere = self._open(keys, settings=self._elsewhere(other)) if other else None
             for folder in self._request.folders:
-                tried = [
-                    refused(f"as_{name}_list_refused", them, "list", folder, control),
-                    refused(f"as_{name}_create_refused", them, "create", folder + "backups/{0}/x", control),
-                ]
-                trials += tried if one["control_bucket"] else map(only_found_out, tried)
+                trials += bucket_trials(name, them, elsewhere, folder)
         return trials
 
     # what they can do then
@@ -326,7 +320,8 @@ class Proof:
         return S3Caller(calls, "" if everywhere else settings.prefix, signed=keys is not None, find=find)
 
     def _elsewhere(self, bucket: str) -> S3Settings:
-        return dataclasses.replace(self._settings, bucket=bucket, prefix="", bucket_owner="")
+        """Another bucket, where the same keys are asked for."""
+        return dataclasses.replace(self._settings, bucket=bucket, bucket_owner="")
 
 
 def _use_key(arn: str, kms: t.Any) -> Seen:

@@ -31,11 +31,21 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_want
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Line, not_tried, prove, unproven
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.request import Request, TaskClock, result_of
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import policy
 
 AUTO: t.Final = "auto"
 _LATER: t.Final = "made-when-it-is-run"
 _LET_IN: t.Final = frozenset({"assume_allowed", "list_allowed"})
 """The lines that show that a key works."""
+_KEY_LOST: t.Final = (
+    "Backups that are encrypted with {0} can no longer be read through this trust, which does not name that key any more: what was written stays "
+    "encrypted with the key of then. Re-encrypt them first, or keep a second trust for them, with that key."
+)
+_UNHELD: t.Final = (
+    "{0} is granted {1}, and this trust does not write its permissions: unless these deny it, as the statement StowageKeyOutside of "
+    "party_permissions in trust.documents does, it may use the key outside S3, too. A trust of its own with it as cluster_account.role or user, or "
+    "key_policy in place of key_grant, would see to that."
+)
 
 
 class AwsTrust:
@@ -65,12 +75,19 @@ class AwsTrust:
         there = iam.role(request.name)
         wanted = self._wants(self._external_id(documents.external_id_of(there.trust) if there else ""))
         role, bucket = self._role(iam, wanted), self._bucket(wanted)
+        # Before anything at keys is looked for, since what another trust of this name has there looks like ours.
+        role.require_ours()
+        bucket.require_ours()
         parts = _Parts(wanted, role, bucket, self._pods(wanted), self._keys(wanted, role, bucket))
         for doubt in parts.doubts():
             task.warn(doubt)
         keys = self._user_keys(wanted)
         if request.absent:
             return self._removed(parts, keys)
+        for key in parts.keys_lost():
+            task.warn(_KEY_LOST.format(key))
+        for arn in wanted.unheld:
+            task.warn(_UNHELD.format(arn, self._task.params["kms_key_arn"]))
         changes, of_keys = parts.plan(), keys.plan() if keys else []
         if not request.verify:
             # The old key is all that is known to work.
@@ -236,6 +253,14 @@ class _Parts:
         found = [*(part.doubt for part in self._grants), *(part.doubt for part in self._keys)]
         return [doubt for doubt in found if doubt]
 
+    def keys_lost(self) -> list[str]:
+        """The keys that permissions of ours name, and will not any more. What is encrypted with one that is deleted nobody reads."""
+        wanted = self._wanted
+        after = policy(wanted.role.permissions if wanted.by_role else wanted.bucket.party)
+        gone = {part.arn for part in self._keys if part.is_gone}
+        there = documents.keys_named([self.role.permissions, self._bucket.party])
+        return sorted(there.keys() - documents.keys_named([after]).keys() - gone)
+
     def plan(self) -> list[Change]:
         """What names a role comes after the role, but for what says where pods get it. Permissions hold what grants allow outside S3,
         and name the keys, so they change after what is at keys of before is gone, and before anything is at others."""
@@ -247,7 +272,7 @@ class _Parts:
         changes += self._bucket.plan()
         changes += [change for part in self._keys if not part.former for change in part.plan()]
         changes += [change for one in grants for change in one.given]
-        return changes if self._wanted.by_role else changes + self.role.plan_leftover()
+        return changes if self._wanted.by_role else changes + self.role.plan_removal()
 
     def plan_removal(self) -> list[Change]:
         """The other way around."""
@@ -255,7 +280,7 @@ class _Parts:
         changes += [change for part in self._keys for change in part.plan_removal()]
         changes += self._pods.plan_removal() if self._pods else []
         changes += self._bucket.plan_removal()
-        changes += self.role.plan_removal() if self._wanted.by_role else self.role.plan_leftover()
+        changes += self.role.plan_removal()
         return changes + (self._pods.plan_role_removal() if self._pods else [])
 
 

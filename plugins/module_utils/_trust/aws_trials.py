@@ -18,6 +18,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_iam 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial, never
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import action
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trials import S3Caller
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.set_trials import refused
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets import Operation
 
 SHORTEST: t.Final = 900
@@ -179,6 +180,31 @@ def other_trial(
     return Trial(f"as_{name}_assume_refused", "refused", f"sts:AssumeRole by {name}", attempt, control, _TRUST)
 
 
+def bucket_trials(name: str, them: S3Caller, elsewhere: S3Caller | None, folder: str) -> list[Trial]:
+    """The lines about somebody else at the bucket, who must neither list nor write.
+
+    :param elsewhere: them at a bucket where they may, which shows that their own account lets them: each request is sent there, too, for
+        who may list need not be let write.
+    """
+    paths: tuple[tuple[Operation, str], ...] = (("list", folder), ("create", folder + "backups/{0}/x"))
+    trials = []
+    for operation, path in paths:
+        control = functools.partial(elsewhere.may, operation, path) if elsewhere else them.known
+        line = refused(f"as_{name}_{operation}_refused", them, operation, path, control)
+        trials.append(_by_the_bucket(line) if elsewhere else only_found_out(line))
+    return trials
+
+
+def _by_the_bucket(trial: Trial) -> Trial:
+    """What shows of the bucket: whom their own account does not let come shows nothing."""
+
+    def attempt() -> Seen:
+        seen = trial.attempt()
+        return never(f"{seen.words} {_OWN_SIDE}, and the bucket was not asked.") if seen.own else seen
+
+    return dataclasses.replace(trial, attempt=attempt)
+
+
 def only_found_out(trial: Trial) -> Trial:
     """A line at the bucket by somebody of whom nothing shows that their own account lets them use any: that they get in is found out,
     that they do not shows nothing."""
@@ -232,7 +258,7 @@ def token_trial(
 
 
 _WHICH_SIDE: t.Final = "Whether the role did, or the caller's own account, is not said: name a role that the caller may take over as control_role_arn."
-_WHICH_ACCOUNT: t.Final = "Whether the bucket did, or the caller's own account, is not said: name a bucket that the caller may list as control_bucket."
+_WHICH_ACCOUNT: t.Final = "Whether the bucket did, or the caller's own account, is not said: name a bucket that the caller may list and write as control_bucket."
 _SIDES: t.Final = "Check the role's trust policy, and that the caller may sts:AssumeRole on the role in its own account (holder gives that)."
 
 
@@ -248,7 +274,7 @@ def _only_seen(ask: Ask, *arguments: str, **more: t.Any) -> Seen:
 def _by_the_role(ask: Ask, *arguments: str, **more: t.Any) -> Seen:
     """What shows of the role: whom their own account does not let come shows nothing."""
     seen = _only_seen(ask, *arguments, **more)
-    return never(f"{seen.words} The role's trust policy was not asked.") if seen.words.startswith(_OWN_SIDE) else seen
+    return never(f"{seen.words} The role's trust policy was not asked.") if seen.own else seen
 
 
 def _by_the_role_in_words(ask: Ask, *arguments: str, **more: t.Any) -> Seen:
@@ -270,5 +296,5 @@ def told(error: LocationError) -> Seen:
     # Of a proxy's page, the SDK knows the status only; keys and tokens that have expired are refused whatever the rules are.
     if found.code in _REFUSED and found.store_code != str(found.status):
         who = _OWN_SIDE if found.own_side else _ITS_SIDE if found.its_side else "It was refused"
-        return Seen(Answer.REFUSED, f"{who} ({found.store_code or found.code}).")
+        return Seen(Answer.REFUSED, f"{who} ({found.store_code or found.code}).", own=found.own_side)
     return Seen(Answer.UNDECIDED, f"AWS answered something else: {found.message}")

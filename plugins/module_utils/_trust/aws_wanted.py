@@ -44,6 +44,7 @@ class Wants:
     :param key: that the bucket is encrypted with, ``None`` without one.
     :param grants: of that key.
     :param keys: access keys of a user, ``None`` if they are somebody else's to make.
+    :param unheld: ARNs of those who get grants, and whose permissions, which have to deny the key's use outside S3, are not ours to write.
     """
 
     by_role: bool
@@ -56,6 +57,7 @@ class Wants:
     key: KeyWanted | None
     grants: GrantsWanted | None = None
     keys: KeysWanted | None = None
+    unheld: tuple[str, ...] = ()
 
     @property
     def documents(self) -> dict[str, t.Any]:
@@ -131,6 +133,7 @@ def wants(params: Params, request: Request, settings: S3Settings, parties: Parti
     # The role is ours, so the denial is there whatever the options say: a grant that was lost track of is held by it, too.
     role = _role(given, trusted, [*permissions, *use, documents.key_denial("*", settings.region)])
     granted = () if by_role else aws_bucket.grant_statements(arn, permissions, trusted, where)
+    grants = _grants(given, trusted, use)
     return Wants(
         by_role=by_role,
         external_id=external_id if by_role else "",
@@ -148,8 +151,9 @@ def wants(params: Params, request: Request, settings: S3Settings, parties: Parti
         ),
         rails=rails,
         key=_key(given, trusted, use),
-        grants=_grants(given, trusted, use),
+        grants=grants,
         keys=_keys(given),
+        unheld=tuple(one for one in (grants.grantees if grants and not by_role else ()) if not _is_holder(given, one)),
     )
 
 
@@ -284,6 +288,14 @@ def _grants(given: _Given, trusted: Trusted, use: t.Sequence[Statement]) -> Gran
         return none
     grantees = (given.role_arn,) if given.params["method"] == "role" else tuple(sorted(set(trusted.principals)))
     return dataclasses.replace(none, grantees=grantees, operations=aws_grants.operations_of(use[0]))
+
+
+def _is_holder(given: _Given, arn: str) -> bool:
+    """Whether a role or user is the one that gets our permissions in the other account. A name is unique there, whatever path it has."""
+    holder = given.parties.holder
+    account, kind_and_name = arn.split(":", 5)[4:]
+    named = (kind_and_name.partition("/")[0], kind_and_name.rpartition("/")[2])
+    return holder == named and account == given.parties.account("cluster_account")
 
 
 def _key(given: _Given, trusted: Trusted, use: t.Sequence[Statement]) -> KeyWanted | None:

@@ -38,12 +38,14 @@ class Seen:
 
     :param final: waiting will not change it.
     :param vague: it is a refusal that may be about something else: only a control of the same kind tells, where the caller may list as here.
+    :param own: it is a refusal by policies of the caller's own side, so that what was asked for refused nothing.
     """
 
     answer: Answer
     words: str
     final: bool = False
     vague: bool = False
+    own: bool = False
 
 
 def never(words: str) -> Seen:

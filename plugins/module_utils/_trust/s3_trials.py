@@ -156,7 +156,8 @@ def _told(operation: Operation, error: LocationError, *, nobody: bool) -> Seen:
     if failure.code == "permission_denied":
         if failure.denied == "s3:ListBucket" and operation != "list":
             return Seen(Answer.ALLOWED, f"{action(operation)} was allowed, of something that the store hides.")
-        return Seen(Answer.REFUSED, f"{action(operation)} was refused ({failure.store_code or failure.code}).")
+        words = f"{action(operation)} was refused ({failure.store_code or failure.code})."
+        return Seen(Answer.REFUSED, words, own=failure.own_side)
     if failure.code in {"credentials_invalid", "credentials_missing", "credentials_expired"}:
         return Seen(Answer.REFUSED, f"{_STRANGER} ({failure.store_code or failure.code}).")
     return Seen(Answer.UNDECIDED, f"The store answered something else: {failure.message}")

@@ -7,6 +7,7 @@ outside S3 at any moment, and none is lost track of."""
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import types
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ MINE, THEIRS = "222222222222", "111111111111"
 NAME, USER = "prod-1-trust", "controller"
 TRUST, PRINCIPAL = f"arn:aws:iam::{MINE}:role/{NAME}", f"arn:aws:iam::{THEIRS}:user/{USER}"
 ONE, TWO = (f"arn:aws:kms:{region}:{MINE}:key/k" for region in ("eu-west-1", "eu-west-2"))
+FAR = "arn:aws:kms:eu-west-1:333333333333:key/k"
 ADMINISTRATORS = {"Sid": "Administrators", "Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
 BOTH = {"kms:Decrypt", "kms:GenerateDataKey"}
 OPTIONS: Tree = {
@@ -352,7 +354,7 @@ def test_the_policy_of_a_key_of_before_that_cannot_be_read_is_told() -> None:
     cloud = Cloud()
     cloud.run(kms_key_arn=ONE, key_policy=True)
     cloud.refused = {"get_key_policy"}
-    (warning,) = cloud.run(kms_key_arn=TWO)["warnings"]
+    warning, _of_backups = cloud.run(kms_key_arn=TWO)["warnings"]
     assert (ONE in warning, "kms:GetKeyPolicy" in warning) == (True, True)
 
 
@@ -378,3 +380,106 @@ def test_the_role_denies_it_without_any_key_too() -> None:
     )
     cloud.look()
     assert cloud.loose == []
+
+
+def elsewhere(bucket: str) -> Tree:
+    """Where another trust is."""
+    return {"location": {**OPTIONS["location"], "bucket": bucket}}
+
+
+@pytest.mark.parametrize("key", [{"key_grant": True}, {"key_policy": True}], ids=["grant", "statement"])
+@pytest.mark.parametrize(("there", "method"), [("role", "bucket_policy"), ("bucket_policy", "role")])
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize("check", [True, False])
+def test_a_trust_of_this_name_for_another_bucket_keeps_what_it_has(
+    there: str, method: str, key: Tree, state: str, check: bool
+) -> None:
+    """Its grants, its statement at the key and its permission in the other account look like ours by their names."""
+    cloud = Cloud()
+    cloud.run(method=there, kms_key_arn=ONE, **key)
+    before = copy.deepcopy((cloud.roles, cloud.user, cloud.bucket_policy, cloud.keys, cloud.made))
+    found = cloud.run(check=check, method=method, state=state, kms_key_arn=ONE, **key, **elsewhere("bucket-two"))
+    assert (found["error_code"], "for the bucket bucket" in found["msg"]) == ("trust_in_use", True)
+    assert "choose another name" in found["hint"]
+    assert (cloud.roles, cloud.user, cloud.bucket_policy, cloud.keys, cloud.made) == before
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize("check", [True, False])
+def test_two_buckets_do_not_take_a_permission_from_each_other(state: str, check: bool) -> None:
+    cloud = Cloud()
+    cloud.run(method="bucket_policy")
+    before = copy.deepcopy((cloud.user, cloud.bucket_policy))
+    found = cloud.run(check=check, method="bucket_policy", state=state, **elsewhere("bucket-two"))
+    assert (found["error_code"], "is for the bucket bucket." in found["msg"]) == ("trust_in_use", True)
+    assert (cloud.user, cloud.bucket_policy) == before
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_a_role_of_somebody_else_is_in_the_way_of_a_bucket_s_policy_too(cloud: Cloud, state: str) -> None:
+    """It has a grant that looks like ours."""
+    cloud.roles[NAME]["tags"] = []
+    found = cloud.run(method="bucket_policy", state=state, kms_key_arn=ONE)
+    assert (found["error_code"], "without the tag stowage-trust" in found["msg"]) == ("trust_in_use", True)
+    assert {arn for arn, _grantee, _operations in cloud.granted()} == {ONE}
+
+
+AFTERWARDS: list[Tree] = [{"kms_key_arn": TWO, "key_grant": True}, {"kms_key_arn": FAR}, {}]
+
+
+@pytest.mark.parametrize("before", [ONE, FAR], ids=["mine", "of a third account"])
+@pytest.mark.parametrize("options", AFTERWARDS, ids=["another", "of a third account", "none"])
+@pytest.mark.parametrize("methods", list(itertools.product(["role", "bucket_policy"], repeat=2)))
+def test_what_is_encrypted_with_a_key_of_before_cannot_be_read_any_more(
+    methods: tuple[str, str], options: Tree, before: str
+) -> None:
+    """Said before it happens, and once it has, not any more."""
+    cloud, (then, now) = Cloud(), methods
+    cloud.run(method=then, kms_key_arn=before)
+    assert not warnings(cloud.run(method=now, kms_key_arn=before), before), "it stays"
+    assert not warnings(cloud.run(method=now, kms_key_arn=before, state="absent", check=True), before)
+    expected = options.get("kms_key_arn") != before
+    for check in (True, False):
+        found = warnings(cloud.run(check=check, method=now, **options), before)
+        assert [("can no longer be read" in one, "second trust" in one) for one in found] == [(True, True)] * expected
+    assert warnings(cloud.run(method=now, **options), before) == []
+
+
+def warnings(result: Tree, key: str) -> list[str]:
+    """Those that name a key."""
+    return [one for one in result.get("warnings", []) if key in one]
+
+
+SECOND = f"arn:aws:iam::{THEIRS}:role/path/second"
+WITH_PATH = PRINCIPAL.replace("user/", "user/path/")
+
+
+@pytest.mark.parametrize(
+    ("options", "unheld"),
+    [
+        ({"principals": [PRINCIPAL]}, []),
+        ({"principals": [WITH_PATH]}, []),
+        ({"principals": [PRINCIPAL, SECOND]}, [SECOND]),
+        ({"principals": [PRINCIPAL.replace("user/", "role/")]}, [PRINCIPAL.replace("user/", "role/")]),
+        ({"principals": [PRINCIPAL.replace(THEIRS, MINE)]}, [PRINCIPAL.replace(THEIRS, MINE)]),
+        ({"principals": [PRINCIPAL, SECOND], "cluster_account": None}, [SECOND, PRINCIPAL]),
+        ({"principals": [PRINCIPAL, SECOND], "key_grant": False, "key_policy": True}, []),
+        ({"principals": [PRINCIPAL, SECOND], "method": "role"}, []),
+        ({"principals": [PRINCIPAL, SECOND], "state": "absent"}, []),
+    ],
+)
+@pytest.mark.parametrize("check", [True, False])
+def test_whoever_is_granted_a_key_and_is_not_held_is_named(options: Tree, unheld: list[str], check: bool) -> None:
+    """The denial is in the permissions of one, and the others have theirs from somebody else."""
+    given = {"method": "bucket_policy", "kms_key_arn": ONE, "key_grant": True, **options}
+    found = Cloud().run(check=check, **given).get("warnings", [])
+    assert [one.partition(" is granted ")[0] for one in found] == unheld
+    assert all(ONE in one and "StowageKeyOutside" in one for one in found)
+
+
+def test_the_statement_that_holds_them_is_among_the_documents() -> None:
+    cloud = Cloud()
+    found = cloud.run(method="bucket_policy", kms_key_arn=ONE, key_grant=True)["trust"]["documents"][
+        "party_permissions"
+    ]
+    assert [one["Effect"] for one in found["Statement"] if one["Sid"] == "StowageKeyOutside"] == ["Deny"]

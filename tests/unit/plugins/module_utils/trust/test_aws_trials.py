@@ -6,15 +6,18 @@ from __future__ import annotations
 
 import base64
 import json
+import types
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure, LocationError
+from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_calls import S3Calls
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_trials
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import Answer, Seen, Trial, prove
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_trials import S3Caller
 
 
 def error(code: str, store_code: str, status: int = 403) -> LocationError:
@@ -111,6 +114,63 @@ def test_without_a_control_a_stranger_at_the_bucket_is_only_found_out(answer: An
     known = Trial("line", "refused", "", lambda: Seen(answer, "So it was."), lambda: Seen(Answer.ALLOWED, ""))
     (line,) = prove([aws_trials.only_found_out(known)], Clock(), patience=0)
     assert (line.verdict, "control_bucket" in line.seen) == (verdict, answer is Answer.REFUSED)
+
+
+class Bucket:
+    """Somebody at a bucket, who may do some things, and is refused the others by who is said.
+
+    :param own: the operations that their own account refuses, as AWS says.
+    """
+
+    def __init__(self, *allowed: str, own: frozenset[str] = frozenset()) -> None:
+        self.allowed, self.own, self.asked = allowed, own, list[tuple[str, str]]()
+
+    def once(self, operation: str, _what: str, **parameters: Any) -> dict[str, Any]:
+        self.asked.append((operation, str(parameters.get("Key", parameters.get("Prefix")))))
+        if operation not in self.allowed:
+            own = operation in self.own
+            raise LocationError(Failure("permission_denied", "no", "", store_code="AccessDenied", own_side=own))
+        if operation == "upload_part":
+            raise LocationError(Failure("store_error", "no", "", store_code="NoSuchUpload"))
+        return {}
+
+    def caller(self) -> S3Caller:
+        """Them, below a prefix."""
+        calls = types.SimpleNamespace(once=self.once, settings=types.SimpleNamespace(provider="aws"))
+        return S3Caller(cast(S3Calls, calls), "fleet/")
+
+
+LIST, CREATE = "list_objects_v2", "upload_part"
+
+
+@pytest.mark.parametrize(
+    ("there", "elsewhere", "verdicts"),
+    [
+        (Bucket(), Bucket(LIST, CREATE), ["passed", "passed"]),
+        (Bucket(), Bucket(LIST), ["passed", "unknown"]),
+        (Bucket(), Bucket(CREATE), ["unknown", "passed"]),
+        (Bucket(), Bucket(), ["unknown", "unknown"]),
+        (Bucket(own=frozenset({CREATE})), Bucket(LIST, CREATE), ["passed", "unknown"]),
+        (Bucket(own=frozenset({LIST})), Bucket(LIST, CREATE), ["unknown", "passed"]),
+        (Bucket(CREATE), Bucket(LIST, CREATE), ["passed", "failed"]),
+        (Bucket(LIST), Bucket(LIST, CREATE), ["failed", "passed"]),
+        (Bucket(), None, ["unknown", "unknown"]),
+        (Bucket(LIST, CREATE), None, ["failed", "failed"]),
+    ],
+)
+def test_a_stranger_s_account_has_to_let_them_do_what_the_bucket_refuses(
+    there: Bucket, elsewhere: Bucket | None, verdicts: list[str]
+) -> None:
+    """That they may list shows nothing of whether they may write."""
+    control = elsewhere.caller() if elsewhere else None
+    trials = aws_trials.bucket_trials("them", there.caller(), control, "clusters/prod-1/")
+    lines = prove(trials, Clock(), patience=0)
+    assert [(one.id, one.verdict) for one in lines] == list(
+        zip(["as_them_list_refused", "as_them_create_refused"], verdicts, strict=True)
+    )
+    where = {LIST: "fleet/clusters/prod-1/", CREATE: "fleet/clusters/prod-1/backups/"}
+    asked = [*there.asked, *(elsewhere.asked if elsewhere else [])]
+    assert all(key.startswith(where[operation]) for operation, key in asked if elsewhere), "names as at the location"
 
 
 def test_what_is_no_token_proves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

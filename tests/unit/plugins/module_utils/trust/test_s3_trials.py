@@ -253,6 +253,7 @@ def refusing(provider: str, **failure: Any) -> s3_trials.S3Caller:
         ("aws", "read", {"store_code": "AccessDenied", "denied": "s3:GetObject"}, Answer.REFUSED, False),
         ("aws", "read", {"store_code": "AccessDenied", "denied": "s3:ListBucket"}, Answer.ALLOWED, False),
         ("aws", "create", {"store_code": "AccessDenied"}, Answer.REFUSED, False),
+        ("aws", "create", {"store_code": "AccessDenied", "own_side": True}, Answer.REFUSED, False),
         ("minio", "read", {"store_code": "AccessDenied"}, Answer.REFUSED, False),
         # A proxy's page, of which the SDK knows the status only.
         ("aws", "read", {"store_code": "403", "status": 403}, Answer.UNDECIDED, False),
@@ -263,7 +264,7 @@ def test_what_a_refusal_shows(
     provider: str, operation: Operation, failure: dict[str, Any], answer: Answer, vague: bool
 ) -> None:
     seen = refusing(provider, **failure).may(operation, "clusters/prod-1/backups/{0}")
-    assert (seen.answer, seen.vague) == (answer, vague)
+    assert (seen.answer, seen.vague, seen.own) == (answer, vague, bool(failure.get("own_side")))
 
 
 @pytest.mark.parametrize("name", [name for name in sets.PERMISSION_SETS if name != "coordinator"])
