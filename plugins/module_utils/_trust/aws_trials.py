@@ -258,9 +258,7 @@ def token_trial(
 
 
 _WHICH_SIDE: t.Final = "Whether the role did, or the caller's own account, is not said: name a role that the caller may take over as control_role_arn."
-_WHICH_ACCOUNT: t.Final = (
-    "Whether the bucket did, or the caller's own account, is not said: name a bucket that the caller may list and write as control_bucket."
-)
+_WHICH_ACCOUNT: t.Final = "Whether the bucket did, or the caller's own account, is not said: name one that they may list and write as control_bucket."
 _SIDES: t.Final = "Check the role's trust policy, and that the caller may sts:AssumeRole on the role in its own account (holder gives that)."
 
 
