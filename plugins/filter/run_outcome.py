@@ -28,10 +28,6 @@ options:
     description: The name of the location.
     type: str
     default: ""
-  problem:
-    description: Why the backup was not even tried, an error code, a colon and a sentence.
-    type: str
-    default: ""
 seealso:
   - module: stowage.kubernetes.workspace_run
 """

@@ -138,10 +138,10 @@ def test_a_grant_of_somebody_else_that_reaches_outside_s3_is_found_out(
 @pytest.mark.parametrize("permissions", ["writer", "reader"])
 def test_a_denial_that_is_gone_is_found_out(world: Keyed, permissions: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a grant were narrowed by itself: what is written denies something else."""
-    from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_documents
+    from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_key_documents
 
-    original = aws_documents.key_denial
-    monkeypatch.setattr(aws_documents, "key_denial", lambda _resource, region: original(f"{world.key}-not", region))
+    original = aws_key_documents.key_denial
+    monkeypatch.setattr(aws_key_documents, "key_denial", lambda _resource, region: original(f"{world.key}-not", region))
     lines = {"writer": ["key_outside_s3_refused"], "reader": []}[permissions] + ["key_decrypt_outside_s3_refused"]
     assert failed_lines(world.run(**world.options, permissions=permissions)) == lines
 

@@ -28,9 +28,6 @@ POD_SERVICE: t.Final = "pods.eks.amazonaws.com"
 """Who takes over the roles of Pod Identity, in all partitions."""
 FEDERATE: t.Final = "StowageWebIdentity"
 AUDIENCE: t.Final = "sts.amazonaws.com"
-_KEY: t.Final = f"{SID}Key"
-_KEY_GRANTED: t.Final = f"{SID}KeyGranted"
-_KEY_OUTSIDE: t.Final = f"{SID}KeyOutside"
 
 _ACCOUNT: t.Final = re.compile(r"[0-9]{12}")
 _ARN: t.Final = re.compile(r"arn:(aws|aws-cn|aws-us-gov):iam::([0-9]{12}):(root|(?:role|user)/[\w+=,.@/-]{1,512})")
@@ -39,7 +36,6 @@ _POD_PART: t.Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _CLUSTER: t.Final = re.compile(
     r"arn:(aws|aws-cn|aws-us-gov):eks:[a-z0-9-]{5,30}:[0-9]{12}:cluster/[0-9A-Za-z][0-9A-Za-z_-]{0,99}"
 )
-_KEY_ARN: t.Final = re.compile(r"arn:(aws|aws-cn|aws-us-gov):kms:([a-z0-9-]{5,30}):([0-9]{12}):key/[0-9A-Za-z-]{1,64}")
 _BUCKET_ARN: t.Final = re.compile(r"arn:[a-z-]+:s3:::([^/]+)")
 _EXTERNAL_ID: t.Final = re.compile(r"[\w+=,.@:/-]{2,1224}")
 
@@ -291,70 +287,11 @@ def assume_statement(role_arn: str, *, tags: bool = False) -> Statement:
     return {"Sid": f"{sid_of(role_arn)}Assume", "Effect": "Allow", "Action": actions, "Resource": [role_arn]}
 
 
-def key_use(key_arn: str, region: str, *, writes: bool, granted: bool = False) -> Statement:
-    """What the bucket's encryption key is needed for: every permission set reads something, and a multipart upload decrypts.
-
-    :param granted: whether grants allow it, too. The statement's Sid says so, by which :func:`keys_named` knows it later.
-    """
-    return {
-        "Sid": _KEY_GRANTED if granted else _KEY,
-        "Effect": "Allow",
-        "Action": ["kms:Decrypt", *(["kms:GenerateDataKey"] if writes else [])],
-        "Resource": [key_arn],
-        "Condition": {"StringEquals": {"kms:ViaService": _via_s3(region)}},
-    }
-
-
-def key_denial(resource: str, region: str) -> Statement:
-    """Denies outside S3 whatever a grant of ours may allow: grants know nothing of S3 (KMS's developer guide, "Grants in AWS KMS",
-    "kms:ViaService"). It is the same for all permission sets, so that a grant of another one is held by it, too.
-
-    :param resource: a key's ARN, or ``*`` for whichever keys there are grants of.
-    """
-    return {
-        "Sid": _KEY_OUTSIDE,
-        "Effect": "Deny",
-        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-        "Resource": [resource],
-        "Condition": {"StringNotEquals": {"kms:ViaService": _via_s3(region)}},
-    }
-
-
-def _via_s3(region: str) -> str | list[str]:
-    name = f"s3.{region}.amazonaws.com"
-    return [name, f"{name}.cn"] if region.startswith("cn-") else name
-
-
-def key_account(key_arn: str) -> str:
-    """The account of a key; empty for what is not the ARN of one, such as that of an alias."""
-    found = _KEY_ARN.fullmatch(key_arn)
-    return found[3] if found else ""
-
-
 def buckets_named(document: t.Mapping[str, t.Any] | None) -> list[str]:
     """The buckets that the statements of a policy name."""
     resources = [one.get("Resource") for one in s3_policy.statements(document) if isinstance(one, dict)]
     arns = [arn for one in resources for arn in (one if isinstance(one, list) else [one]) if isinstance(arn, str)]
     return sorted({found[1] for arn in arns if (found := _BUCKET_ARN.match(arn))})
-
-
-def keys_named(permissions: t.Iterable[t.Mapping[str, t.Any] | None], account: str = "") -> dict[str, bool]:
-    """The keys that permissions of ours name, and of each whether they say that there are grants of it.
-
-    :param permissions: as they are there. A denial that names a key is only written where there are grants of it.
-    :param account: the only one whose keys count, if there is one.
-    """
-    found: dict[str, bool] = {}
-    for one in (one for document in permissions for one in s3_policy.statements(document)):
-        sid = _sid(one)
-        if sid not in {_KEY, _KEY_GRANTED, _KEY_OUTSIDE}:
-            continue
-        resource = one.get("Resource")
-        for arn in resource if isinstance(resource, list) else [resource]:
-            of = key_account(arn) if isinstance(arn, str) else ""
-            if of and of == (account or of):
-                found[arn] = found.get(arn, False) or sid != _KEY
-    return found
 
 
 def merged(document: t.Mapping[str, t.Any] | None, ours: t.Sequence[Statement]) -> dict[str, t.Any]:

@@ -6,7 +6,7 @@
 
 A grant names one principal and its operations, and cannot be changed: another takes its place. It knows no ``kms:ViaService``, so the
 permissions of who has it deny the key's use outside S3. So a grant is made after that denial, and revoked before it goes. Of which keys
-there are grants is in these permissions, too (``keys_named`` in ``aws_documents.py``), and a run that could not revoke them does not
+there are grants is in these permissions, too (``keys_named`` in ``aws_key_documents.py``), and a run that could not revoke them does not
 change what they say. (KMS's developer guide, "Grants in AWS KMS", "Creating grants"; API
 reference, ``CreateGrant``, ``GrantListEntry``, ``RevokeGrant``: whoever administers the key revokes, ``RetireGrant`` is for the
 principals that a grant names for it, of which ours names none.) A principal that was just made is shown by its unique id for a

@@ -17,6 +17,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_c
 from ansible_collections.stowage.kubernetes.plugins.module_utils._task import Task
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_documents as documents
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_key_documents as key_documents
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_bucket import BucketApi, BucketPart
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_grants import GrantsPart, GrantsWanted
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_iam import IamApi, service
@@ -191,7 +192,7 @@ class AwsTrust:
         """The key that the options name, and those of before that permissions of ours still name: nothing of ours stays there."""
         trust, account = wanted.role.role_arn, wanted.role.account
         wished = [(wanted.key, wanted.grants)] if wanted.key and wanted.grants else []
-        named = documents.keys_named([role.permissions, bucket.party], account)
+        named = key_documents.keys_named([role.permissions, bucket.party], account)
         former = sorted(named.keys() - {key.arn for key, _grants in wished})
         wished += [(KeyWanted(trust, arn, wanted.role.partition, None), GrantsWanted(trust, arn)) for arn in former]
         parts = []
@@ -258,8 +259,8 @@ class _Parts:
         wanted = self._wanted
         after = policy(wanted.role.permissions if wanted.by_role else wanted.bucket.party)
         gone = {part.arn for part in self._keys if part.is_gone}
-        there = documents.keys_named([self.role.permissions, self._bucket.party])
-        return sorted(there.keys() - documents.keys_named([after]).keys() - gone)
+        there = key_documents.keys_named([self.role.permissions, self._bucket.party])
+        return sorted(there.keys() - key_documents.keys_named([after]).keys() - gone)
 
     def plan(self) -> list[Change]:
         """What names a role comes after the role, but for what says where pods get it. Permissions hold what grants allow outside S3,

@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.s3_client import S3Settings
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws, aws_bucket, aws_grants, aws_key
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_documents as documents
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_key_documents as key_documents
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_bucket import BucketWanted, GuardRails
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_documents import (
     Pod,
@@ -131,7 +132,7 @@ def wants(params: Params, request: Request, settings: S3Settings, parties: Parti
     permissions = statements(request.grants, settings.bucket, request.location["prefix"], partition=where)
     arn = given.role_arn
     # The role is ours, so the denial is there whatever the options say: a grant that was lost track of is held by it, too.
-    role = _role(given, trusted, [*permissions, *use, documents.key_denial("*", settings.region)])
+    role = _role(given, trusted, [*permissions, *use, key_documents.key_denial("*", settings.region)])
     granted = () if by_role else aws_bucket.grant_statements(arn, permissions, trusted, where)
     grants = _grants(given, trusted, use)
     return Wants(
@@ -259,13 +260,13 @@ def _key_use(given: _Given) -> list[Statement]:
     if not arn:
         return []
     granted = bool(given.params["key_grant"])
-    return [documents.key_use(arn, given.settings.region, writes=given.request.writes, granted=granted)]
+    return [key_documents.key_use(arn, given.settings.region, writes=given.request.writes, granted=granted)]
 
 
 def _denials(given: _Given) -> list[Statement]:
     """Of what grants allow outside S3, in permissions of somebody who may need other keys for other things."""
     granted = bool(given.params["key_grant"])
-    return [documents.key_denial(given.text("kms_key_arn"), given.settings.region)] if granted else []
+    return [key_documents.key_denial(given.text("kms_key_arn"), given.settings.region)] if granted else []
 
 
 def _is_ours_to_open(given: _Given) -> bool:
@@ -273,7 +274,7 @@ def _is_ours_to_open(given: _Given) -> bool:
 
     :raises StowageError: ``invalid_option`` if it is not, and has to be.
     """
-    here = documents.key_account(given.text("kms_key_arn")) == given.account
+    here = key_documents.key_account(given.text("kms_key_arn")) == given.account
     if not here and (given.params["key_policy"] or given.params["key_grant"]):
         raise unfit("key_policy and key_grant need the kms_key_arn of a key in the account of location_account.")
     return here

@@ -28,6 +28,12 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_upload import ResumableUpload
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.settle import NewObject
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.closed_trials import elsewhere_of, path_of
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.gcp_answers import (
+    ACTING,
+    is_refusal,
+    is_unmet,
+    of_plain_http,
+)
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.gcp_policy import PERMISSIONS
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.lines import (
     Answer,
@@ -42,18 +48,6 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.sets imp
 NOBODY: t.Final = "stowage-trust-check"
 """The folder of a cluster that is not among those of a trust, where no other is known."""
 _NO_SAMPLE: t.Final = "There is no object yet by which it could be told; back up once, and try again."
-_REFUSED_TOKENS: t.Final = frozenset({"invalid_grant", "unauthorized_client", "access_denied", "invalid_target"})
-"""What the security token service says to a token that it does not take."""
-_ACTING: t.Final = "iam.serviceAccounts."
-"""What the permissions begin with by which somebody becomes an account."""
-_LOGIN_REQUIRED: t.Final = "required"
-"""The reason that who has no token is told: https://cloud.google.com/storage/docs/json_api/v1/status-codes#401-unauthorized"""
-_NO_PERMISSION: t.Final = "PERMISSION_DENIED"
-"""What IAM says, which does not always name the permission: https://github.com/google-github-actions/auth/issues/189"""
-_NO_CONDITION: t.Final = "conditionNotMet"
-_TLS_REQUIRED: t.Final = re.compile(rb"\bsecureHttpTransport\b|\bsslRequired\b")
-"""The constraint of an organization that forbids plain HTTP, and the reason by which the JSON API refuses it."""
-_LISTING: t.Final = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<ListBucketResult[\s>]")
 _ANY_STATUS: t.Final = tuple(range(200, 600))
 _NOTHING_MORE: t.Final = (
     "Look for bindings of the bucket, its project and its folders that allow more than this trust (trust.foreign)."
@@ -178,7 +172,7 @@ class GcsCaller:
         try:
             held = held_permissions(self.calls(), NEVER)
         except StowageError as error:
-            return self._refused(error, "Asking for permissions", _ACTING)
+            return self._refused(error, "Asking for permissions", ACTING)
         if held.value is None:
             return Seen(Answer.UNDECIDED, "The store does not say which permissions the caller has.")
         if held.value:
@@ -210,18 +204,18 @@ class GcsCaller:
             if error.code == "interrupted":
                 raise
             return Seen(Answer.UNDECIDED, error.message)
-        return _plainly(answer.status, answer.data)
+        return of_plain_http(answer.status, answer.data)
 
     def _seen(self, permission: str, ask: t.Callable[[GcsCalls], None]) -> Seen:
         try:
             calls = self.calls()
         except StowageError as error:
-            return self._refused(error, "A token", _ACTING)
+            return self._refused(error, "A token", ACTING)
         try:
             ask(calls)
         except StowageError as error:
             # The condition is not met: whoever may not do it is not told.
-            if isinstance(error, LocationError) and _unmet(error.failure):
+            if isinstance(error, LocationError) and is_unmet(error.failure):
                 return Seen(Answer.ALLOWED, f"{permission} was allowed.")
             return self._refused(error, permission, permission)
         return Seen(Answer.ALLOWED, f"{permission} was allowed.")
@@ -230,7 +224,7 @@ class GcsCaller:
         """What an error shows: a refusal for want of a permission, or nothing."""
         if error.code == "interrupted":
             raise error
-        if isinstance(error, LocationError) and _is_refusal(error.failure, permission, anonymous=self._anonymous):
+        if isinstance(error, LocationError) and is_refusal(error.failure, permission, anonymous=self._anonymous):
             return Seen(Answer.REFUSED, f"{what} was refused ({error.failure.store_code}).")
         return Seen(Answer.UNDECIDED, f"{what}: {error.message}")
 
@@ -261,40 +255,6 @@ def _read(calls: GcsCalls, request: Request, what: str) -> None:
     if calls.once(request, what).document() is None:
         hint = "Check that the endpoint is Google's JSON API, and proxies on the way."
         raise LocationError(Failure("store_error", f"{what}: what is answered is something else.", hint))
-
-
-def _is_refusal(failure: Failure, permission: str, *, anonymous: bool) -> bool:
-    """Whether a failure shows that rules were asked, and refuse it: Google names the permission that is missing, or says in the words of
-    its services that it is. A proxy's page does neither, and limits on networks, services or who pays are about something else. Pure.
-
-    :param permission: what would be missing, or how that begins.
-    """
-    status, said = failure.status, failure.store_code
-    if status == 401:
-        # Of somebody with a token, it says that it is none, not that it may not do this.
-        return anonymous and said == _LOGIN_REQUIRED
-    named = failure.denied.startswith(permission) if permission == _ACTING else failure.denied == permission
-    if status == 403 and named and not failure.guessed:
-        return True
-    # What is refused for another reason has a hint of its own.
-    unnamed = status == 403 and said == _NO_PERMISSION and not failure.denied and not failure.hint
-    return permission == _ACTING and (unnamed or (status in {400, 403} and said in _REFUSED_TOKENS))
-
-
-def _unmet(failure: Failure) -> bool:
-    """Whether it is a condition of ours that is not met; constraints of organizations have the same status and reason. Pure."""
-    return failure.store_code == _NO_CONDITION and failure.code == "key_exists"
-
-
-def _plainly(status: int, body: bytes) -> Seen:
-    """What an answer over plain HTTP shows. Pure."""
-    if status == 200 and _LISTING.match(body):
-        return Seen(Answer.ALLOWED, "A listing was answered.")
-    if status >= 400 and _TLS_REQUIRED.search(body):
-        return Seen(Answer.REFUSED, f"It is refused for want of TLS (status {status}).")
-    return Seen(
-        Answer.UNDECIDED, f"It is not said that TLS is wanted (status {status}): with a token it may be answered."
-    )
 
 
 @dataclasses.dataclass

@@ -91,11 +91,10 @@ def is_done(last: Record | None, *, allow_partial: bool) -> bool:
     return last is not None and last.phase in enough
 
 
-def outcome_of(result: t.Mapping[str, t.Any], location: str = "", problem: str = "") -> Result:
+def outcome_of(result: t.Mapping[str, t.Any], location: str = "") -> Result:
     """The option ``outcome`` of ``workspace_run`` from what ``backup`` returned, or failed with. Pure.
 
     :param location: the name of the location.
-    :param problem: why it was not even tried: an error code, a colon, and a sentence.
     """
     # Ansible's own account of a loop says nothing: its first failure does.
     result = next((item for item in result.get("results") or () if item.get("failed")), result)
@@ -103,13 +102,12 @@ def outcome_of(result: t.Mapping[str, t.Any], location: str = "", problem: str =
     code, said = str(result.get("error_code") or ""), str(result.get("msg") or "")
     # It may be there, although the task failed: for being partial, or since its record could not be written.
     whole = backup.get("phase") in (runs.COMPLETED, runs.PARTIALLY_FAILED)
-    if problem or not whole:
-        code, _colon, text = problem.partition(": ") if problem else (code, "", said)
+    if not whole:
         return {
             "phase": runs.FAILED,
             "location": location,
             "error_code": code,
-            "reason": text or said or "Its task ended without a backup.",
+            "reason": said or "Its task ended without a backup.",
         }
     return {
         "phase": backup["phase"],

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.failures import Failure, LocationError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_documents as documents
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_key_documents as key_documents
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_parts
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_documents import Subject, Trusted
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.model import Change
@@ -80,10 +81,10 @@ def test_only_conditions_that_principals_can_meet() -> None:
 
 
 def test_a_key_is_used_through_s3_only() -> None:
-    writes = documents.key_use("arn:aws:kms:eu-west-1:2:key/k", "eu-west-1", writes=True)
+    writes = key_documents.key_use("arn:aws:kms:eu-west-1:2:key/k", "eu-west-1", writes=True)
     assert writes["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
     assert writes["Condition"] == {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}
-    reads = documents.key_use("k", "eu-west-1", writes=False)
+    reads = key_documents.key_use("k", "eu-west-1", writes=False)
     assert reads["Action"] == ["kms:Decrypt"]
 
 
@@ -95,24 +96,24 @@ def test_a_key_is_used_through_s3_only() -> None:
     ],
 )
 def test_a_denial_leaves_s3_alone_and_nothing_else(region: str, names: str | list[str]) -> None:
-    denied = documents.key_denial("*", region)
+    denied = key_documents.key_denial("*", region)
     assert (denied["Effect"], denied["Resource"]) == ("Deny", ["*"])
-    assert denied["Action"] == documents.key_use("k", region, writes=True)["Action"]
+    assert denied["Action"] == key_documents.key_use("k", region, writes=True)["Action"]
     assert denied["Condition"] == {"StringNotEquals": {"kms:ViaService": names}}
 
 
 def test_permissions_tell_which_keys_there_were_and_where_grants_are() -> None:
     here, account = "arn:aws:kms:eu-west-1:222222222222:key", "222222222222"
-    plain = documents.key_use(f"{here}/plain", "eu-west-1", writes=True)
-    granted = documents.key_use(f"{here}/granted", "eu-west-1", writes=False, granted=True)
-    everywhere = documents.key_denial("*", "eu-west-1")
-    assert documents.keys_named([policy([plain, granted, everywhere])], account) == {
+    plain = key_documents.key_use(f"{here}/plain", "eu-west-1", writes=True)
+    granted = key_documents.key_use(f"{here}/granted", "eu-west-1", writes=False, granted=True)
+    everywhere = key_documents.key_denial("*", "eu-west-1")
+    assert key_documents.keys_named([policy([plain, granted, everywhere])], account) == {
         f"{here}/plain": False,
         f"{here}/granted": True,
     }
-    again = documents.key_use(f"{here}/granted", "eu-west-1", writes=False)
-    assert documents.keys_named([policy([granted]), None, policy([again])], account) == {f"{here}/granted": True}
-    assert documents.keys_named([policy([documents.key_denial(f"{here}/held", "eu-west-1")])], account) == {
+    again = key_documents.key_use(f"{here}/granted", "eu-west-1", writes=False)
+    assert key_documents.keys_named([policy([granted]), None, policy([again])], account) == {f"{here}/granted": True}
+    assert key_documents.keys_named([policy([key_documents.key_denial(f"{here}/held", "eu-west-1")])], account) == {
         f"{here}/held": True
     }
 
@@ -130,8 +131,8 @@ def test_permissions_tell_which_keys_there_were_and_where_grants_are() -> None:
 )
 def test_what_is_no_key_of_the_account_is_not_asked_about(resource: t.Any) -> None:
     """The region in the ARN says where KMS is asked."""
-    statement = {**documents.key_use("k", "eu-west-1", writes=True, granted=True), "Resource": resource}
-    assert documents.keys_named([{"Statement": statement}, {"Statement": ["junk"]}], "222222222222") == {}
+    statement = {**key_documents.key_use("k", "eu-west-1", writes=True, granted=True), "Resource": resource}
+    assert key_documents.keys_named([{"Statement": statement}, {"Statement": ["junk"]}], "222222222222") == {}
 
 
 STATEMENTS = st.lists(

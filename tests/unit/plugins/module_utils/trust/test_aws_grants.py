@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_documents as documents
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_grants
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_key_documents as key_documents
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_grants import GrantsWanted
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_iam import AwsRole
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_key import Grant
@@ -102,7 +103,7 @@ def test_a_new_one_is_there_before_the_old_one_goes() -> None:
 def test_a_grant_allows_what_a_statement_would_and_outside_s3_it_is_denied(
     writes: bool, operations: tuple[str, ...]
 ) -> None:
-    use, denied = documents.key_use(KEY, "eu-west-1", writes=writes), documents.key_denial(KEY, "eu-west-1")
+    use, denied = key_documents.key_use(KEY, "eu-west-1", writes=writes), key_documents.key_denial(KEY, "eu-west-1")
     assert aws_grants.operations_of(use) == operations
     assert (denied["Effect"], denied["Resource"]) == ("Deny", [KEY])
     assert set(use["Action"]) <= set(denied["Action"]), "one of another permission set is held, too"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.stowage.kubernetes.plugins.module_utils._errors import StowageError
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_bucket, aws_key, aws_pods, sets
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_documents as documents
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import aws_key_documents as key_documents
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_documents import Pod, Trusted
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.aws_iam import AwsRole
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.s3_permissions import statements
@@ -140,7 +141,7 @@ def test_guard_rails_only_deny() -> None:
 
 
 def test_a_key_s_administrators_stay() -> None:
-    use = documents.key_use("arn", "eu-west-1", writes=True)
+    use = key_documents.key_use("arn", "eu-west-1", writes=True)
     statement = aws_key.statement_for([TRUST], use, {"StringEquals": {"aws:PrincipalOrgID": "o-a"}})
     assert statement["Condition"]["StringEquals"] == {
         "kms:ViaService": "s3.eu-west-1.amazonaws.com",

@@ -16,7 +16,7 @@ from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_
     TokenSource,
 )
 from ansible_collections.stowage.kubernetes.plugins.module_utils._locations.gcs_errors import Refusal, classify
-from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import gcp_trials
+from ansible_collections.stowage.kubernetes.plugins.module_utils._trust import gcp_answers, gcp_trials
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.gcp_api import Bearer
 from ansible_collections.stowage.kubernetes.plugins.module_utils._trust.gcp_trials import (
     GcsCaller,
@@ -195,7 +195,7 @@ def test_what_an_answer_to_a_change_shows(status: int, body: bytes, seen: Answer
 )
 def test_what_shows_that_no_token_was_given(status: int, body: bytes, refused: bool) -> None:
     failure = classify(Refusal.of(status, body), "Getting a token")
-    assert gcp_trials._is_refusal(failure, gcp_trials._ACTING, anonymous=False) is refused
+    assert gcp_answers.is_refusal(failure, gcp_answers.ACTING, anonymous=False) is refused
 
 
 CONSTRAINT = b"<Error><Code>ConditionNotMet</Code><Message>Request violates constraint 'constraints/storage.secureHttpTransport'</Message></Error>"
