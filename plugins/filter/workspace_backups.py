@@ -74,7 +74,7 @@ _value:
       problem: ""
       include_cluster_resources: auto
       allow_partial: false
-      labels: {stowage.io/workspace: shop, stowage.io/run: "4711"}
+      labels: {stowage.io/workspace: shop}
 """
 
 

@@ -15,7 +15,8 @@ author:
   - Stowage contributors (@stowage)
 description:
   - A cluster's part in the runs of its workspaces. For each run in turn, it looks whether the run has a good backup of the cluster already,
-    makes one as M(stowage.kubernetes.backup) does, and records how that went as M(stowage.kubernetes.workspace_run) does.
+    makes one as M(stowage.kubernetes.backup) does, with the labels of the workspace and the run, and records how that went as
+    M(stowage.kubernetes.workspace_run) does.
   - What fails for one workspace does not keep the others from having their turn. The task fails in the end.
   - The role P(stowage.kubernetes.workspace#role) runs it, in the playbook C(workspace_backup).
 options:

@@ -134,6 +134,7 @@ _OF_BACKUP: t.Final = (
     "schedule",
     "name_prefix",
     "expires_in",
+    "labels",
     "allow_partial",
 )
 
@@ -161,7 +162,6 @@ def workspace_backups(
         found.append(
             {
                 **{option: plan[option] for option in _OF_BACKUP if plan[option] is not None},
-                "labels": {**plan["labels"], definition.RUN_LABEL: runs[name]},
                 "workspace": name,
                 "run": runs[name],
                 "records": plan["location"] or default,

@@ -91,6 +91,11 @@ class Part:
             options={name: value for name, value in given.items() if name not in _OF_RUN},
         )
 
+    @property
+    def run(self) -> dict[str, str]:
+        """The option ``run`` of ``backup``, which also labels the backup with the workspace and the run."""
+        return {"workspace": self.paths.workspace, "name": self.paths.run, "location_name": self.location}
+
     def params(self) -> dict[str, t.Any]:
         """The options of ``backup`` that it says, checked as that module's are.
 
@@ -204,8 +209,7 @@ def _recorded(task: Task, reached: _Reached, part: Part) -> Result:
     """:raises StowageError: nothing could be recorded.
     :raises TaskFailedError: it failed, with the record.
     """
-    run = {"workspace": part.paths.workspace, "name": part.paths.run, "location_name": part.location}
-    told = {**task.params, "run": run, "allow_partial": part.allow_partial}
+    told = {**task.params, "run": part.run, "allow_partial": part.allow_partial}
     cluster = task.params["cluster"]
 
     def ensure() -> Result:
@@ -223,7 +227,8 @@ def _made(task: Task, reached: _Reached, part: Part) -> Result:
     if part.problem:
         code, _colon, text = part.problem.partition(": ")
         raise StowageError(code, text) if code in CODES else StowageError("cluster_access_invalid", part.problem)
-    params = {**task.params, "name": None, "max_age": None, "state": "present", "velero_expiration": False, "run": None}
+    fixed = {"name": None, "max_age": None, "state": "present", "velero_expiration": False}
+    params = {**task.params, **fixed, "run": part.run}
     one = dataclasses.replace(task, params={**params, **part.params()})
     wanted = Wanted.from_params(one.params)
     if wanted.scheduled and wanted.schedule is None:

@@ -114,7 +114,7 @@ def test_a_cluster_is_told_what_to_back_up_for_each_run() -> None:
     ]
     assert told[0]["included_namespaces"] == ["shop"]
     assert told[0]["allow_partial"] is True
-    assert told[1]["labels"] == {"tier": "gold", "stowage.io/workspace": "whole", "stowage.io/run": "r1"}
+    assert told[1]["labels"] == {"tier": "gold", "stowage.io/workspace": "whole"}
     outside = next(name for name in GROUPS["all"] if name not in plans["edge"]["hosts"])
     runs = dict.fromkeys(plans, "r1")
     told = workspace_backups(plans, runs, ["near"], default="near", own="own", host=outside)

@@ -101,6 +101,9 @@ def test_each_workspace_has_its_backup_and_its_record(world: World) -> None:
     assert (world.connected, world.opened) == (1, ["locations.primary"]), "each is reached once"
     assert [len(world.records(name)) for name in ("shop", "whole")] == [1, 1]
     assert world.backups("primary") == 2
+    assert [one["backup"]["labels"] for one in done["backups"]] == [
+        {"stowage.io/workspace": name, "stowage.io/run": "r1"} for name in ("shop", "whole")
+    ], "retention and reports go by them"
     again = world.run(part("shop", included_namespaces=["shop"]), part("whole"))
     assert not again["changed"]
     assert [one["run"] for one in again["backups"]] == [one["run"] for one in done["backups"]]
